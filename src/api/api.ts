@@ -1,0 +1,157 @@
+import { Hono } from 'hono'
+import { cors } from 'hono/cors'
+import { notFound, PostriderError } from '../contract/errors.ts'
+import { type Route, routes } from '../contract/routes.ts'
+import { isUuid } from '../ids.ts'
+import { type Logger, silentLogger } from '../log.ts'
+import { answerText } from './answer.ts'
+import { authorize, type Gate, hash } from './authorize.ts'
+import { readBody } from './body.ts'
+import { type Call, calls, type JsonRouteName } from './calls.ts'
+import type { App, Context, Environment } from './context.ts'
+import type { Engine } from './engine.ts'
+import { observe } from './observe.ts'
+import { addPages } from './pages.ts'
+import { asPostriderError, problemAnswer } from './problem.ts'
+import { readQuery } from './query.ts'
+import { noRateLimits, type RateLimits } from './rate-limit.ts'
+
+export interface ApiOptions {
+  engine: Engine
+  /** The key that may do everything; without one there are project keys only. */
+  adminKey?: string | null | undefined
+  /** Where people and browsers reach this; the OpenAPI document tells it. */
+  publicUrl?: string | null | undefined
+  /** The path under which this is mounted, if requests arrive with that still in front: `/webhooks`. */
+  basePath?: string | undefined
+  /** Other origins whose pages may call the API; `*` for all. None by default. */
+  corsOrigins?: readonly string[] | undefined
+  /** None by default. */
+  limits?: RateLimits | undefined
+  /** The address of the client, from what the server hands over with each request. */
+  addressOf?: ((env: unknown) => string | undefined) | undefined
+  /** Silent by default. */
+  logger?: Logger | undefined
+}
+
+export interface Api {
+  /** Answers one request; fits whatever knows the `Request` and `Response` of the Fetch standard. Never throws. */
+  fetch(request: Request, env?: unknown): Promise<Response>
+}
+
+/**
+ * The HTTP API. Every call comes from the table of routes: who may make it, what it takes, what it answers.
+ *
+ * @example
+ * const api = createApi({ engine: postrider, adminKey })
+ * const response = await api.fetch(new Request('http://localhost/healthz'))
+ */
+export function createApi(options: ApiOptions): Api {
+  const { engine, adminKey, basePath = '', corsOrigins = [], logger = silentLogger, addressOf } = options
+  const app: App = new Hono<Environment>().basePath(basePath === '' ? '/' : basePath)
+  const gate: Gate = {
+    engine,
+    adminKeyHash: adminKey ? hash(adminKey) : undefined,
+    limits: options.limits ?? noRateLimits,
+  }
+
+  app.use(observe({ logger, addressOf }))
+  if (corsOrigins.length > 0) app.use(cors(corsOptions(corsOrigins)))
+  for (const name of Object.keys(calls) as JsonRouteName[]) addCall(app, name, gate)
+  addPages(app, { engine, serverUrl: options.publicUrl ?? (basePath === '' ? '/' : basePath) })
+  refuseOtherMethods(app)
+  app.notFound((context) => refuse(context, new PostriderError('not_found', 'There is no such path.')))
+  app.onError((error, context) => refuse(context, asPostriderError(error)))
+
+  return { fetch: async (request, env) => app.fetch(request, env as object) }
+}
+
+/** One call: who asks, what is asked, the answer. */
+function addCall<Name extends JsonRouteName>(app: App, name: Name, gate: Gate): void {
+  const route: Route = routes[name]
+  app.on(route.method, honoPath(route.path), async (context) => {
+    const request = context.req.raw
+    const params: Record<string, string> = context.req.param()
+    context.set('route', route.path)
+    if (route.access !== 'anyone') {
+      const caller = await authorize(gate, {
+        authorization: request.headers.get('authorization'),
+        address: context.get('address') ?? 'unknown',
+        access: route.access,
+        projectId: projectIdOf(params),
+      })
+      context.set('caller', caller)
+    }
+    checkIds(params)
+    context.set('ids', params)
+    const query = route.query && readQuery(route.query, new URL(request.url).searchParams)
+    const sent = route.body && (await readBody(request, route.body))
+    if (route.isTestSend) gate.limits.testSend(params['project_id']!)
+    const call = { engine: gate.engine, params, query, body: sent?.value, sent, request }
+    return answerOf(route, await calls[name](call as unknown as Call<Name>))
+  })
+}
+
+function answerOf(route: Route, answer: object | null): Response {
+  const status = Number(Object.keys(route.answers)[0])
+  if (answer === null) return new Response(null, { status })
+  return new Response(answerText(answer, route.rawMember), {
+    status,
+    headers: { 'content-type': 'application/json' },
+  })
+}
+
+/** A known path with another method. These come last: the first match answers. */
+function refuseOtherMethods(app: App): void {
+  const methods = new Map<string, string[]>()
+  for (const { method, path } of Object.values<Route>(routes)) {
+    methods.set(path, [...(methods.get(path) ?? []), ...(method === 'GET' ? ['GET', 'HEAD'] : [method])])
+  }
+  for (const [path, allowed] of methods) {
+    app.all(honoPath(path), (context) => {
+      context.set('route', path)
+      context.header('allow', allowed.join(', '))
+      return refuse(context, new PostriderError('method_not_allowed', `Allowed here: ${allowed.join(', ')}.`))
+    })
+  }
+}
+
+function refuse(context: Context, error: PostriderError): Response {
+  context.set('error', error)
+  return problemAnswer(error)
+}
+
+/** `undefined` for a call outside of projects; what is no UUID is no project. */
+function projectIdOf({ project_id }: Record<string, string>): string | undefined {
+  if (project_id !== undefined && !isUuid(project_id)) throw notFound('project')
+  return project_id
+}
+
+/** What is no UUID names nothing. */
+function checkIds(params: Record<string, string>): void {
+  for (const [name, value] of Object.entries(params)) {
+    if (!isUuid(value)) throw notFound(thingNames[name] ?? 'thing')
+  }
+}
+
+const thingNames: Record<string, string> = {
+  api_key_id: 'API key',
+  application_id: 'application',
+  webhook_id: 'webhook',
+  event_id: 'event',
+  delivery_id: 'delivery',
+}
+
+function honoPath(path: string): string {
+  return path.replaceAll(/\{(\w+)\}/g, ':$1')
+}
+
+function corsOptions(origins: readonly string[]) {
+  return {
+    origin: origins.includes('*') ? '*' : [...origins],
+    allowMethods: ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE'],
+    allowHeaders: ['authorization', 'content-type', 'idempotency-key', 'x-request-id'],
+    exposeHeaders: ['x-request-id', 'retry-after'],
+    maxAge: 600,
+  }
+}

@@ -1,0 +1,134 @@
+import type { EventDetails, Publication } from '../contract/events.ts'
+import type { BodyOf, ParamsOf, QueryOf, RouteName } from '../contract/routes.ts'
+import type { NewReplay, WebhookDraft } from '../contract/webhooks.ts'
+import type { Page } from '../database/page.ts'
+import type { JsonBody } from './body.ts'
+import type { Engine } from './engine.ts'
+import { asSingle, batchText, dataText, eventText, readIdempotencyKey } from './events-text.ts'
+
+/** One call: everything in it was checked by its entry in the table of routes. */
+export interface Call<Name extends RouteName> {
+  engine: Engine
+  params: ParamsOf<Name>
+  query: QueryOf<Name>
+  body: BodyOf<Name>
+  /** The body as it was sent. */
+  sent: JsonBody
+  request: Request
+}
+
+type Calls = { [Name in JsonRouteName]: (call: Call<Name>) => Promise<object | null> }
+export type JsonRouteName = Exclude<RouteName, 'readiness' | 'metrics' | 'openapi' | 'docs' | 'home'>
+
+/** What each call does. */
+export const calls: Calls = {
+  createProject: ({ engine, body }) => engine.projects.create(body),
+  listProjects: async ({ engine, query }) => page('projects', await engine.projects.list(query)),
+  getProject: ({ engine, params }) => engine.projects.get(params.project_id),
+  updateProject: ({ engine, params, body }) => engine.projects.update(params.project_id, body),
+  deleteProject: ({ engine, params }) => nothing(engine.projects.delete(params.project_id)),
+
+  createApiKey: ({ engine, params, body }) => engine.apiKeys.create(params.project_id, body),
+  listApiKeys: async ({ engine, params, query }) =>
+    page('api_keys', await engine.apiKeys.list(params.project_id, query)),
+  deleteApiKey: ({ engine, params }) => nothing(engine.apiKeys.delete(params.project_id, params.api_key_id)),
+
+  createApplication: ({ engine, params, body }) => engine.applications.create(params.project_id, body),
+  listApplications: async ({ engine, params, query }) =>
+    page('applications', await engine.applications.list(params.project_id, query)),
+  getApplication: ({ engine, params }) => engine.applications.get(params.project_id, params.application_id),
+  deleteApplication: ({ engine, params }) =>
+    nothing(engine.applications.delete(params.project_id, params.application_id)),
+
+  createWebhook: ({ engine, params, body }) => engine.webhooks.create(params.project_id, body),
+  listWebhooks: async ({ engine, params, query }) =>
+    page('webhooks', await engine.webhooks.list(params.project_id, query)),
+  getWebhook: ({ engine, params }) => engine.webhooks.get(params.project_id, params.webhook_id),
+  updateWebhook: ({ engine, params, body }) =>
+    engine.webhooks.update(params.project_id, params.webhook_id, body),
+  deleteWebhook: ({ engine, params }) =>
+    nothing(engine.webhooks.delete(params.project_id, params.webhook_id)),
+  regenerateSecret: ({ engine, params, body }) =>
+    engine.webhooks.regenerateSecret(params.project_id, params.webhook_id, body),
+  testWebhook: ({ engine, params, body, sent }) =>
+    engine.webhookTests.send(params.project_id, params.webhook_id, { type: body.type, data: dataText(sent) }),
+  testWebhookDraft: ({ engine, params, body, sent }) => {
+    const { type, data: _, ...draft }: WebhookDraft = body
+    return engine.webhookTests.sendDraft(params.project_id, draft, { type, data: dataText(sent) })
+  },
+  replayWebhook: ({ engine, params, body }) =>
+    engine.replays.create(params.project_id, params.webhook_id, replayOf(body)),
+
+  publishEvent: async ({ engine, params, sent, request }) => {
+    const eventsJson = eventText(sent, params.project_id, readIdempotencyKey(request.headers))
+    const [publication] = await asSingle(engine.events.publishJson(params.project_id, eventsJson))
+    return publication as Publication
+  },
+  publishEvents: async ({ engine, params, sent }) => ({
+    events: await engine.events.publishJson(params.project_id, batchText(sent)),
+  }),
+  listEvents: async ({ engine, params, query: { type, since, until, ...rest } }) =>
+    page('events', await engine.events.list(params.project_id, { type, ...period({ since, until }) }, rest)),
+  getEvent: ({ engine, params }): Promise<EventDetails> =>
+    engine.events.get(params.project_id, params.event_id),
+
+  listDeliveries: ({ engine, params, query }) => listDeliveries(engine, params.project_id, query),
+  listDeliveriesOfWebhook: async ({ engine, params: { project_id, webhook_id }, query }) => {
+    await engine.webhooks.get(project_id, webhook_id)
+    return listDeliveries(engine, project_id, { ...query, webhook_id })
+  },
+  getDelivery: ({ engine, params }) => engine.deliveries.get(params.project_id, params.delivery_id),
+  getDeliveryOfWebhook: ({ engine, params }) =>
+    engine.deliveries.get(params.project_id, params.delivery_id, params.webhook_id),
+  listAttempts: async ({ engine, params }) => ({
+    attempts: await engine.deliveries.attempts(params.project_id, params.delivery_id),
+  }),
+  listAttemptsOfWebhook: async ({ engine, params }) => ({
+    attempts: await engine.deliveries.attempts(params.project_id, params.delivery_id, params.webhook_id),
+  }),
+  retryDelivery: ({ engine, params }) => engine.deliveries.retry(params.project_id, params.delivery_id),
+  retryDeliveryOfWebhook: ({ engine, params }) =>
+    engine.deliveries.retry(params.project_id, params.delivery_id, params.webhook_id),
+  cancelDelivery: ({ engine, params }) => engine.deliveries.cancel(params.project_id, params.delivery_id),
+  cancelDeliveryOfWebhook: ({ engine, params }) =>
+    engine.deliveries.cancel(params.project_id, params.delivery_id, params.webhook_id),
+
+  cleanUp: async ({ engine, query: { days = 30 } }) => ({ deleted: await engine.maintenance.cleanup(days) }),
+  retryStuck: async ({ engine }) => ({ recovered: await engine.maintenance.retryStuck() }),
+
+  health: async () => ({ status: 'ok' }),
+}
+
+function page<Plural extends string>(plural: Plural, { rows, next_cursor }: Page<unknown>): object {
+  return { [plural]: rows, next_cursor }
+}
+
+async function nothing(done: Promise<void>): Promise<null> {
+  await done
+  return null
+}
+
+async function listDeliveries(
+  engine: Engine,
+  projectId: string,
+  { limit, cursor, since, until, ...filter }: QueryOf<'listDeliveries'>,
+): Promise<object> {
+  const deliveries = await engine.deliveries.list(
+    projectId,
+    { ...filter, ...period({ since, until }) },
+    { limit, cursor },
+  )
+  return page('deliveries', deliveries)
+}
+
+function replayOf({ since, until, ...rest }: NewReplay) {
+  return { ...rest, since: new Date(since), until: dateOf(until) }
+}
+
+function period({ since, until }: { since?: string | undefined; until?: string | undefined }) {
+  return { since: dateOf(since), until: dateOf(until) }
+}
+
+function dateOf(time: string | undefined): Date | undefined {
+  return time === undefined ? undefined : new Date(time)
+}

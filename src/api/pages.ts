@@ -1,0 +1,40 @@
+import { openapi } from '../contract/openapi.ts'
+import { routes } from '../contract/routes.ts'
+import type { App, Context } from './context.ts'
+import { docsAnswer, docsPaths } from './docs.ts'
+import type { Engine } from './engine.ts'
+import { homePage } from './home.ts'
+
+interface Pages {
+  engine: Engine
+  /** Where the API is, as the OpenAPI document tells it. */
+  serverUrl: string
+}
+
+/** What needs no key: for probes, for Prometheus, for people. */
+export function addPages(app: App, { engine, serverUrl }: Pages): void {
+  const add = (path: string, answer: (context: Context) => Response | Promise<Response>): void => {
+    app.get(path, (context) => {
+      context.set('route', path)
+      return answer(context)
+    })
+  }
+  const document = openapi({ serverUrl })
+  add(routes.readiness.path, () => readiness(engine))
+  add(routes.metrics.path, () => metrics(engine))
+  add(routes.openapi.path, () => Response.json(document))
+  for (const path of docsPaths) add(path, docsAnswer(path))
+  add(routes.home.path, homePage)
+}
+
+async function readiness(engine: Engine): Promise<Response> {
+  const { database, migrated } = await engine.ready()
+  const isReady = database && migrated
+  const answer = { status: isReady ? 'ready' : 'not ready', database, migrated }
+  return Response.json(answer, { status: isReady ? 200 : 503 })
+}
+
+async function metrics(engine: Engine): Promise<Response> {
+  const { contentType, body } = await engine.metrics.text()
+  return new Response(body, { headers: { 'content-type': contentType } })
+}

@@ -1,0 +1,53 @@
+import { PostriderError } from '../contract/errors.ts'
+import { isTransient, isUnavailable } from '../database/transient.ts'
+
+/** Any error as one of ours: of what only the database or a mistake of ours knows, nothing gets out. */
+export function asPostriderError(error: unknown): PostriderError {
+  if (error instanceof PostriderError) return error
+  if (isUnavailable(error)) {
+    return new PostriderError('unavailable', 'The database cannot be reached now. Try again.', {
+      cause: error,
+      retryAfterSeconds: 5,
+    })
+  }
+  if (isTransient(error)) {
+    return new PostriderError('unavailable', 'Another change was in the way. Try again.', {
+      cause: error,
+      retryAfterSeconds: 1,
+    })
+  }
+  return new PostriderError(
+    'internal',
+    'Something went wrong on our side. The logs tell more under the x-request-id.',
+    {
+      cause: error,
+    },
+  )
+}
+
+/** RFC 9457. */
+export function problemAnswer({
+  status,
+  title,
+  code,
+  message,
+  errors,
+  retryAfterSeconds,
+}: PostriderError): Response {
+  const problem = {
+    type: 'about:blank',
+    title,
+    status,
+    code,
+    detail: message,
+    ...(errors.length > 0 && { errors }),
+  }
+  return new Response(JSON.stringify(problem), {
+    status,
+    headers: {
+      'content-type': 'application/problem+json',
+      ...(retryAfterSeconds !== undefined && { 'retry-after': String(Math.ceil(retryAfterSeconds)) }),
+      ...(code === 'unauthorized' && { 'www-authenticate': 'Bearer realm="postrider"' }),
+    },
+  })
+}

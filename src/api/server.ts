@@ -1,0 +1,152 @@
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import { getRequestListener } from '@hono/node-server'
+import proxyAddr from 'proxy-addr'
+import { PostriderError } from '../contract/errors.ts'
+import { createLifecycle } from '../lifecycle.ts'
+import { type Logger, silentLogger } from '../log.ts'
+import { type Api, createApi } from './api.ts'
+import type { Engine } from './engine.ts'
+import { problemAnswer } from './problem.ts'
+import { createRateLimits, noRateLimits } from './rate-limit.ts'
+
+export interface ServerOptions {
+  postrider: Engine
+  adminKey: string | null
+  /** 127.0.0.1 by default. */
+  host?: string
+  /** 8080 by default; 0 for any free one. */
+  port?: number
+  publicUrl?: string | null
+  corsOrigins?: readonly string[]
+  /** CIDRs, or `loopback`, `linklocal`, `uniquelocal`: proxies whose X-Forwarded-For is believed. None by default. */
+  trustedProxies?: readonly string[]
+  /** On by default. */
+  rateLimit?: boolean
+  logger?: Logger
+}
+
+export interface ApiServer {
+  /** Resolves once it listens, with the URL by which this machine reaches it. */
+  start(): Promise<{ url: string }>
+  /** Takes no new connection, lets what is in flight finish, and closes. */
+  stop(): Promise<void>
+}
+
+/** How long requests in flight may take to finish when it stops. */
+const drainMs = 10_000
+
+/** The API on a server of its own. */
+export function createServer(options: ServerOptions): ApiServer {
+  const { host = '127.0.0.1', port = 8080, logger = silentLogger } = options
+  const api = createApi({
+    engine: options.postrider,
+    adminKey: options.adminKey,
+    publicUrl: options.publicUrl ?? null,
+    corsOrigins: options.corsOrigins ?? [],
+    limits: (options.rateLimit ?? true) ? createRateLimits() : noRateLimits,
+    addressOf: clientAddress(options.trustedProxies ?? []),
+    logger,
+  })
+  let server: Server
+  const lifecycle = createLifecycle({
+    async start() {
+      server = httpServer(api)
+      await listen(server, host, port)
+    },
+    stop: () => drain(server),
+  })
+  return {
+    async start() {
+      await lifecycle.start()
+      return { url: urlOf(server.address() as AddressInfo) }
+    },
+    stop: () => lifecycle.stop(),
+  }
+}
+
+function httpServer(api: Api): Server {
+  const listener = getRequestListener((request, env) => api.fetch(request, env), {
+    // The application around us keeps the globals of its runtime.
+    overrideGlobalObjects: false,
+    // A request so broken that no `Request` can be made of it: a bad Host header or path.
+    errorHandler: () => problemAnswer(new PostriderError('bad_request', 'The request has no valid URL.')),
+  })
+  const server = createHttpServer(
+    {
+      // Slow clients: 10 s for the headers, 60 s for the whole request.
+      headersTimeout: 10_000,
+      requestTimeout: 60_000,
+      // Longer than the 60 s that load balancers keep idle connections for, or they would meet a closed one.
+      keepAliveTimeout: 65_000,
+      connectionsCheckingInterval: 5_000,
+    },
+    (incoming, outgoing) => void listener(incoming, outgoing),
+  )
+  server.on('clientError', answerBrokenRequest)
+  return server
+}
+
+function listen(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+}
+
+/** Requests that came in are answered on connections that close after it; those that take too long are cut off. */
+function drain(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    const cutOff = setTimeout(() => server.closeAllConnections(), drainMs)
+    const closeIdle = setInterval(() => server.closeIdleConnections(), 50)
+    server.close(() => {
+      clearTimeout(cutOff)
+      clearInterval(closeIdle)
+      resolve()
+    })
+    server.prependListener('request', (_incoming: IncomingMessage, outgoing: ServerResponse) => {
+      outgoing.setHeader('connection', 'close')
+    })
+  })
+}
+
+/** What Node's parser refuses never becomes a request; it is told so in our form all the same. */
+function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const [status, title] = brokenRequests[error.code ?? ''] ?? [400, 'Bad Request']
+  const problem = JSON.stringify({ type: 'about:blank', title, status, code: 'bad_request', detail: title })
+  socket.end(
+    `HTTP/1.1 ${status} ${title}\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(problem)}\r\nconnection: close\r\n\r\n${problem}`,
+  )
+}
+
+const brokenRequests: Record<string, [number, string]> = {
+  HPE_HEADER_OVERFLOW: [431, 'Request Header Fields Too Large'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'Request Timeout'],
+}
+
+/** The client's address: the last one in X-Forwarded-For that was not written by a trusted proxy. */
+function clientAddress(trustedProxies: readonly string[]): (env: unknown) => string | undefined {
+  const isTrusted = proxyAddr.compile([...trustedProxies])
+  return (env) => {
+    const { incoming } = env as { incoming?: IncomingMessage }
+    return incoming && proxyAddr(incoming, isTrusted)
+  }
+}
+
+function urlOf({ address, family, port }: AddressInfo): string {
+  if (address === '0.0.0.0') return `http://127.0.0.1:${port}`
+  if (address === '::') return `http://[::1]:${port}`
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+}

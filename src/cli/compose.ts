@@ -1,0 +1,71 @@
+import { createServer } from '../api/server.ts'
+import type { Config } from '../config.ts'
+import { Database } from '../database/database.ts'
+import { migrate } from '../database/migrate.ts'
+import { inOrder, type Lifecycle } from '../lifecycle.ts'
+import type { Logger } from '../log.ts'
+import { Postrider } from '../postrider.ts'
+import { type DatabaseInUse, openDatabase } from './database.ts'
+
+export interface Running {
+  connectionString: string
+  postrider: Postrider
+  /** Where the API listens; null without one. */
+  url: string | null
+}
+
+/** Which parts run in this process: `serve` runs both, `api` and `worker` one each. */
+export interface Parts {
+  api: boolean
+  worker: boolean
+}
+
+/**
+ * The whole of Postrider, wired: the database, its schema, the engine, the server; stopped in reverse, so that
+ * no part outlives what it needs. `running()` is there once it has started.
+ */
+export function compose(config: Config, parts: Parts, log: Logger): Lifecycle & { running(): Running } {
+  let database: DatabaseInUse
+  let postrider: Postrider
+  let server: ReturnType<typeof createServer>
+  let url: string | null = null
+
+  const databasePart: Lifecycle = {
+    async start() {
+      database = await openDatabase(config, (message) => log.info({}, message))
+    },
+    stop: () => database.release(),
+  }
+  const schemaPart: Lifecycle = {
+    start: () => migrateUp(database, log),
+    stop: async () => {},
+  }
+  const enginePart: Lifecycle = {
+    async start() {
+      postrider = new Postrider({ ...config, connectionString: database.connectionString, logger: log })
+      if (parts.worker) await postrider.start()
+    },
+    stop: () => postrider.stop(),
+  }
+  const serverPart: Lifecycle = {
+    async start() {
+      server = createServer({ ...config, postrider, logger: log })
+      url = (await server.start()).url
+    },
+    stop: () => server.stop(),
+  }
+
+  return {
+    ...inOrder([databasePart, schemaPart, enginePart, ...(parts.api ? [serverPart] : [])]),
+    running: () => ({ connectionString: database.connectionString, postrider, url }),
+  }
+}
+
+async function migrateUp({ connectionString }: DatabaseInUse, log: Logger): Promise<void> {
+  const database = new Database({ connectionString, maxConnections: 1 })
+  try {
+    await migrate(database, { direction: 'up', log: (message) => log.info({}, message) })
+  } finally {
+    await database.close()
+  }
+}

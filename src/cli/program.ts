@@ -1,0 +1,173 @@
+import { Argument, Command, CommanderError, InvalidArgumentError } from 'commander'
+import { version } from '../version.ts'
+import { exitCodes } from './failure.ts'
+import type { Migration } from './migrate.ts'
+import type { Parts } from './compose.ts'
+import { settingsHelp } from './settings-help.ts'
+
+/** What the commands do; each answers the exit code. */
+export interface Commands {
+  serve(parts: Parts): Promise<number>
+  migrate(action: Migration, to: number | undefined): Promise<number>
+  psql(args: readonly string[]): Promise<number>
+  psqlUrl(): Promise<number>
+  demo(options: { once: boolean }): Promise<number>
+}
+
+/** Reads the command line, runs the command it asks for and answers its exit code. Without a command: `serve`. */
+export async function runCommand(args: readonly string[], commands: Commands): Promise<number> {
+  let exitCode: number = exitCodes.done
+  const answer = async (command: Promise<number>) => {
+    exitCode = await command
+  }
+  const program = buildProgram({
+    serve: (parts) => answer(commands.serve(parts)),
+    migrate: (action, to) => answer(commands.migrate(action, to)),
+    psql: (psqlArgs) => answer(psqlArgs[0] === '--url' ? commands.psqlUrl() : commands.psql(psqlArgs)),
+    demo: (options) => answer(commands.demo(options)),
+  })
+  try {
+    await program.parseAsync(asParsed(args), { from: 'user' })
+    return exitCode
+  } catch (error) {
+    // Commander has told what it is about: help and the version are no mistakes, all else is.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.misused
+    throw error
+  }
+}
+
+function asParsed(args: readonly string[]): readonly string[] {
+  if (args.length === 0) return ['serve']
+  // What follows `psql` is psql's, in its order: options that we do not know would else be moved to the end.
+  const isForPsql = args[0] === 'psql' && args[1] !== '--help' && args[1] !== '--'
+  return isForPsql ? ['psql', '--', ...args.slice(1)] : args
+}
+
+interface Actions {
+  serve(parts: Parts): Promise<void>
+  migrate(action: Migration, to: number | undefined): Promise<void>
+  psql(args: readonly string[]): Promise<void>
+  demo(options: { once: boolean }): Promise<void>
+}
+
+function buildProgram(actions: Actions): Command {
+  const program = new Command('postrider')
+    .description(
+      "Webhooks for your product, on the PostgreSQL you already have.\nWithout a command: 'serve'.",
+    )
+    .version(version, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'explain a command')
+    .helpCommand('help [command]', 'explain a command')
+    .configureHelp({ helpWidth: 100 })
+    .configureOutput({
+      outputError: (text, write) => write(text.replace(/^error: /, 'postrider: ')),
+    })
+    .showHelpAfterError("'postrider --help' lists the commands")
+    .exitOverride()
+    .addHelpText('after', programHelp)
+
+  program
+    .command('serve')
+    .summary('everything in one process')
+    .description(
+      'Runs the API, the delivery worker, maintenance and the dashboard in one process. ' +
+        'Without DATABASE_URL it starts the embedded PostgreSQL first. The schema is brought up to date.',
+    )
+    .addHelpText('after', `\n${settingsHelp()}\n\n${serveExamples}`)
+    .action(() => actions.serve({ api: true, worker: true }))
+
+  program
+    .command('api')
+    .summary('the API and the dashboard alone')
+    .description('Runs the API and the dashboard without a delivery worker; run as many as you like.')
+    .addHelpText('after', "\nThe settings are those of 'postrider serve --help'.")
+    .action(() => actions.serve({ api: true, worker: false }))
+
+  program
+    .command('worker')
+    .summary('the delivery worker and maintenance alone')
+    .description('Delivers and maintains without listening on any port; run as many as you like.')
+    .addHelpText(
+      'after',
+      "\nThe settings are those of 'postrider serve --help'; POSTRIDER_ADMIN_KEY is not needed.",
+    )
+    .action(() => actions.serve({ api: false, worker: true }))
+
+  program
+    .command('migrate')
+    .summary('schema migrations: up, down or status')
+    .description(
+      "Moves the schema of the database in use. 'serve', 'api' and 'worker' run 'up' by themselves, under a lock.",
+    )
+    .addArgument(
+      new Argument('[action]', 'up: all that is pending; down: one step back; status: only look')
+        .choices(['up', 'down', 'status'])
+        .default('up'),
+    )
+    .option(
+      '--to <version>',
+      'last migration to be there afterwards; 0 removes all, with their data',
+      versionNumber,
+    )
+    .action((action: Migration, { to }: { to?: number }) => actions.migrate(action, to))
+
+  program
+    .command('psql')
+    .summary('psql on the database in use')
+    .description(
+      "Opens psql, which gets ARGS as they are, and answers with psql's exit status. " +
+        'An embedded database that does not run is started for as long as the session lasts. ' +
+        'Where there is no psql, the connection string is printed.',
+    )
+    .usage('[--url] [ARGS...]')
+    .helpOption('--help', 'explain this command')
+    .option('--url', 'print the connection string and nothing else')
+    .argument('[args...]', 'for psql')
+    .addHelpText('after', psqlExamples)
+    .action((args: string[]) => actions.psql(args))
+
+  program
+    .command('demo')
+    .summary('the whole journey on this machine, step by step')
+    .description(
+      'Starts everything and a local receiver in a temporary directory, creates a project and a webhook, ' +
+        "publishes 'config.deployed' and shows the delivery arrive with its signature verified. " +
+        'Then it stays up, with a new event every few seconds, until Ctrl-C.',
+    )
+    .option('--once', 'exit after the first delivery: 0 if it arrived, 1 if not')
+    .action(({ once = false }: { once?: boolean }) => actions.demo({ once }))
+
+  return program
+}
+
+function versionNumber(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('It must be the number of a migration.')
+  return Number(text)
+}
+
+const programHelp = `
+Examples:
+  postrider demo                               see it work, with nothing else on the machine
+  postrider                                    run it here, with the embedded PostgreSQL
+  DATABASE_URL=postgresql://… postrider        run it on a database of your own
+  postrider psql -c 'TABLE postrider.webhooks' look at the data
+
+'postrider serve --help' lists every setting.
+
+Exit status:
+  0      done, or stopped by a signal after finishing what was under way
+  1      something failed
+  2      the command or a setting is wrong
+  128+n  ended at once by a second signal (130 for Ctrl-C)`
+
+const serveExamples = `Examples:
+  POSTRIDER_PORT=9000 postrider serve
+  POSTRIDER_ALLOW_HTTP=true POSTRIDER_ALLOW_PRIVATE=127.0.0.0/8 postrider serve
+
+SIGTERM, SIGINT or SIGHUP stops it: what is under way is finished, within 20 s. A second one ends it at once.`
+
+const psqlExamples = `
+Examples:
+  postrider psql
+  postrider psql -c "SELECT status, count(*) FROM postrider.webhook_deliveries GROUP BY 1"
+  pg_dump "$(postrider psql --url)" > backup.sql`

@@ -1,0 +1,42 @@
+import { type Config, settings } from '../config.ts'
+import { createLogger, plainLines } from '../log.ts'
+import { compose, type Parts } from './compose.ts'
+import { exitCodes } from './failure.ts'
+import { completeKeys, type NewKey } from './keys.ts'
+import { aborted, runUntilSignal } from './until-signal.ts'
+
+/** In characters: half of what a generated key has. */
+const shortestKey = 20
+
+/** Runs the parts of this process until a signal stops them. */
+export async function serve(incomplete: Config, parts: Parts): Promise<number> {
+  const config = await completeKeys(incomplete, {
+    needed: parts.api ? ['adminKey', 'encryptionKeys'] : ['encryptionKeys'],
+    onNewKey: announceKey,
+  })
+  const terminal = plainLines((text) => process.stdout.write(text))
+  const log = createLogger(config.logLevel, process.stdout.isTTY ? terminal : undefined)
+  if (config.adminKey !== null && config.adminKey.length < shortestKey) {
+    log.warn({}, `POSTRIDER_ADMIN_KEY is easy to guess: it has fewer than ${shortestKey} characters`)
+  }
+  const app = compose(config, parts, log)
+  return runUntilSignal(app, log, async (stopping) => {
+    const { url } = app.running()
+    log.info(
+      { ...(url !== null && { url, docs: `${config.publicUrl ?? url}/docs` }), worker: parts.worker },
+      'Postrider is up',
+    )
+    await aborted(stopping)
+    return exitCodes.done
+  })
+}
+
+/** A generated key is shown on a terminal only: what goes to a file or a log collector stays there. */
+function announceKey({ name, key, file }: NewKey): void {
+  const what = settings[name].name
+  if (name === 'adminKey' && process.stderr.isTTY) {
+    process.stderr.write(`A new ${what}, shown this once and kept in ${file}:\n\n  ${key}\n\n`)
+  } else {
+    process.stderr.write(`A new ${what} was generated into ${file}\n`)
+  }
+}

@@ -1,0 +1,272 @@
+import { closest, distance } from 'fastest-levenshtein'
+import {
+  bearerKey,
+  cidr,
+  connectionUrl,
+  encryptionKeys,
+  host,
+  InvalidValue,
+  listOf,
+  onOrOff,
+  oneOf,
+  origin,
+  path,
+  proxy,
+  trueOrFalse,
+  webUrl,
+  wholeNumber,
+} from './setting-values.ts'
+
+export type { EncryptionKey } from './setting-values.ts'
+
+export interface Setting<Value> {
+  name: string
+  group: 'Database' | 'HTTP' | 'Keys' | 'Deliveries' | 'Logging'
+  parse: (text: string) => Value
+  fallback: Value
+  /** The fallback in words, for the lists that people read. */
+  default: string
+  unit?: string
+  description: string
+  /** Its value is never shown, whatever is wrong with it. */
+  isSecret?: true
+}
+
+const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
+type LogLevel = (typeof logLevels)[number]
+
+/**
+ * Every setting there is. What is read, what `postrider serve --help` lists and the table in the README
+ * all come from here.
+ */
+export const settings = {
+  databaseUrl: setting<string | null>({
+    name: 'DATABASE_URL',
+    group: 'Database',
+    parse: connectionUrl,
+    fallback: null,
+    default: 'the embedded PostgreSQL',
+    description: 'The PostgreSQL database, 15 or later.',
+    isSecret: true,
+  }),
+  dataDir: setting({
+    name: 'POSTRIDER_DATA_DIR',
+    group: 'Database',
+    parse: path,
+    fallback: '.postrider',
+    default: '.postrider',
+    description: 'Directory of the embedded database and of generated keys.',
+  }),
+  host: setting({
+    name: 'POSTRIDER_HOST',
+    group: 'HTTP',
+    parse: host,
+    fallback: '127.0.0.1',
+    default: '127.0.0.1',
+    description: 'Address to listen on; 0.0.0.0 for every interface.',
+  }),
+  port: setting({
+    name: 'POSTRIDER_PORT',
+    group: 'HTTP',
+    parse: wholeNumber(0, 65_535),
+    fallback: 8080,
+    default: '8080',
+    description: 'Port to listen on; 0 for any free one.',
+  }),
+  publicUrl: setting<string | null>({
+    name: 'POSTRIDER_PUBLIC_URL',
+    group: 'HTTP',
+    parse: webUrl,
+    fallback: null,
+    default: 'http://HOST:PORT',
+    description: 'Address by which people and browsers reach this server; links are made from it.',
+  }),
+  trustedProxies: setting({
+    name: 'POSTRIDER_TRUSTED_PROXIES',
+    group: 'HTTP',
+    parse: listOf(proxy),
+    fallback: [],
+    default: 'none',
+    unit: 'CIDRs',
+    description:
+      "Proxies whose X-Forwarded-For is believed, comma-separated; also 'loopback', 'linklocal', 'uniquelocal'.",
+  }),
+  corsOrigins: setting({
+    name: 'POSTRIDER_CORS_ORIGINS',
+    group: 'HTTP',
+    parse: listOf(origin),
+    fallback: [],
+    default: 'none',
+    unit: 'origins',
+    description: 'Other origins whose pages may call the API, comma-separated; * for all.',
+  }),
+  rateLimit: setting({
+    name: 'POSTRIDER_RATE_LIMIT',
+    group: 'HTTP',
+    parse: onOrOff,
+    fallback: true,
+    default: 'on',
+    description: "The API's own rate limits; off lifts them, for tests.",
+  }),
+  adminKey: setting<string | null>({
+    name: 'POSTRIDER_ADMIN_KEY',
+    group: 'Keys',
+    parse: bearerKey,
+    fallback: null,
+    default: 'generated into the data directory; required with DATABASE_URL',
+    description: 'The key that may do everything.',
+    isSecret: true,
+  }),
+  encryptionKeys: setting({
+    name: 'POSTRIDER_ENCRYPTION_KEYS',
+    group: 'Keys',
+    parse: encryptionKeys,
+    fallback: [],
+    default: 'generated into the data directory; required with DATABASE_URL',
+    unit: 'id:base64 of 32 bytes',
+    description:
+      'Keys that encrypt webhook secrets, comma-separated, newest first: the first encrypts, all of them decrypt.',
+    isSecret: true,
+  }),
+  allowHttp: setting({
+    name: 'POSTRIDER_ALLOW_HTTP',
+    group: 'Deliveries',
+    parse: trueOrFalse,
+    fallback: false,
+    default: 'false',
+    description: 'Lets webhook URLs be http, not only https.',
+  }),
+  allowPrivate: setting({
+    name: 'POSTRIDER_ALLOW_PRIVATE',
+    group: 'Deliveries',
+    parse: listOf(cidr),
+    fallback: [],
+    default: 'none',
+    unit: 'CIDRs',
+    description: 'Private ranges that deliveries may go to, comma-separated, such as 127.0.0.0/8.',
+  }),
+  concurrency: setting({
+    name: 'POSTRIDER_CONCURRENCY',
+    group: 'Deliveries',
+    parse: wholeNumber(1, 1_000),
+    fallback: 64,
+    default: '64',
+    unit: 'requests',
+    description: 'Deliveries that one worker sends at the same time.',
+  }),
+  timeoutMs: setting({
+    name: 'POSTRIDER_TIMEOUT_MS',
+    group: 'Deliveries',
+    parse: wholeNumber(1_000, 15_000),
+    fallback: 10_000,
+    default: '10000',
+    unit: 'milliseconds, 1000 to 15000',
+    description: 'Deadline of one attempt, from connecting to the end of the answer.',
+  }),
+  leaseSeconds: setting({
+    name: 'POSTRIDER_LEASE_SECONDS',
+    group: 'Deliveries',
+    parse: wholeNumber(5, 300),
+    fallback: 15,
+    default: '15',
+    unit: 'seconds, 5 to 300',
+    description:
+      'How long a delivery stays claimed without a sign of life before another worker takes it over.',
+  }),
+  retentionDays: setting({
+    name: 'POSTRIDER_RETENTION_DAYS',
+    group: 'Deliveries',
+    parse: wholeNumber(1, 3_650),
+    fallback: 30,
+    default: '30',
+    unit: 'days',
+    description: 'How long delivered and failed deliveries are kept.',
+  }),
+  logLevel: setting<LogLevel>({
+    name: 'POSTRIDER_LOG_LEVEL',
+    group: 'Logging',
+    parse: oneOf(logLevels),
+    fallback: 'info',
+    default: 'info',
+    description: 'The least that is logged: trace, debug, info, warn, error, fatal or silent.',
+  }),
+}
+
+export type Config = { [Key in keyof typeof settings]: (typeof settings)[Key]['fallback'] }
+
+/** Everything wrong with the settings, told at once. */
+export class ConfigError extends Error {
+  readonly problems: readonly string[]
+
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'))
+    this.name = 'ConfigError'
+    this.problems = problems
+  }
+}
+
+/**
+ * The configuration that an environment describes. An empty variable counts as unset.
+ * @throws {ConfigError} with every unknown name and every wrong value
+ */
+export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const problems = unknownNames(env).map(nearestName)
+  const config: Record<string, unknown> = {}
+  for (const [key, { name, parse, fallback, isSecret }] of Object.entries(settings)) {
+    const text = env[name]?.trim() ?? ''
+    if (text === '' || isServiceLink(name, text)) {
+      config[key] = fallback
+      continue
+    }
+    try {
+      config[key] = parse(text)
+    } catch (error) {
+      if (!(error instanceof InvalidValue)) throw error
+      problems.push(`${name} ${error.message}${isSecret ? '' : `, got ${quoted(text)}`}`)
+    }
+  }
+  if (problems.length > 0) throw new ConfigError(problems)
+  return config as Config
+}
+
+const knownNames = Object.values(settings).map(({ name }) => name)
+
+function unknownNames(env: Readonly<Record<string, string | undefined>>): string[] {
+  return Object.entries(env)
+    .filter(([name, text]) => name.startsWith('POSTRIDER_') && !isServiceLink(name, text ?? ''))
+    .map(([name]) => name)
+    .filter((name) => !knownNames.includes(name))
+}
+
+/**
+ * Kubernetes tells each pod of the services around it: a service named `postrider` arrives as
+ * POSTRIDER_SERVICE_HOST, POSTRIDER_PORT=tcp://10.0.0.1:8080 and POSTRIDER_PORT_8080_TCP_ADDR,
+ * one named `postrider-api` as POSTRIDER_API_SERVICE_HOST and so on. None of them is meant for us.
+ */
+function isServiceLink(name: string, text: string): boolean {
+  return (
+    /^POSTRIDER_(SERVICE|PORT)_/.test(name) ||
+    /^POSTRIDER_(\w+_)?SERVICE_(HOST|PORT(_\w+)?)$/.test(name) ||
+    /^POSTRIDER_\w+_PORT_\d+_(TCP|UDP|SCTP)(_\w+)?$/.test(name) ||
+    (/^POSTRIDER_(\w+_)?PORT$/.test(name) && /^(tcp|udp|sctp):\/\//i.test(text))
+  )
+}
+
+function nearestName(name: string): string {
+  const bareName = name.replace('POSTRIDER_', '')
+  const nearest = closest(name, knownNames)
+  // POSTRIDER_DATABASE_URL is nearer to DATABASE_URL than its letters say.
+  const nearestBare = closest(bareName, knownNames)
+  const isBareNearer = distance(bareName, nearestBare) < distance(name, nearest)
+  return `${name} is not a setting; did you mean ${isBareNearer ? nearestBare : nearest}?`
+}
+
+/** What was written, fit for one line of a message, without the password that a URL may carry. */
+function quoted(text: string): string {
+  const shown = text.replace(/\/\/[^/@\s]*@/g, '//***@')
+  return JSON.stringify(shown.length > 80 ? `${shown.slice(0, 80)}…` : shown)
+}
+
+function setting<Value>(definition: Setting<Value>): Setting<Value> {
+  return definition
+}

@@ -1,0 +1,98 @@
+import Type, { type Static } from 'typebox'
+import { EventType, Moment, nullable, oneOf, strict, Uuid } from './text.ts'
+
+/** What happened with an event at one webhook. */
+
+export const deliveryStatuses = ['pending', 'delivering', 'delivered', 'failed'] as const
+export const DeliveryStatus = oneOf(deliveryStatuses)
+
+export type Delivery = Static<typeof Delivery>
+export const Delivery = strict(
+  {
+    id: Uuid,
+    webhook_id: Uuid,
+    event_id: Uuid,
+    event_type: EventType,
+    status: DeliveryStatus,
+    attempts: Type.Integer({ minimum: 0, description: 'Tries with a recorded result.' }),
+    max_attempts: Type.Integer({ minimum: 1 }),
+    scheduled_at: Moment,
+    created_at: Moment,
+    delivered_at: nullable(Moment),
+    last_attempt_at: nullable(Moment),
+    last_response_status: nullable(Type.Integer()),
+    last_error: Type.With(nullable(Type.String()), {
+      description:
+        'In words: `http 500`, `timeout after 10000 ms`, `connection refused`, `webhook inactive`.',
+    }),
+  },
+  { title: 'Delivery' },
+)
+
+/** JSON text that goes into an answer as it stands, so that no number passes through a double. */
+export type RawJson = string
+
+export const Payload = Type.Unsafe<RawJson>({
+  type: 'object',
+  title: 'Payload',
+  description: 'The body that receivers get, its numbers to the digit.',
+  required: ['id', 'timestamp', 'type', 'api_version', 'project_id', 'data'],
+  properties: {
+    id: { type: 'string', format: 'uuid' },
+    timestamp: { type: 'string', format: 'date-time' },
+    type: { type: 'string' },
+    api_version: { type: 'string' },
+    project_id: { type: 'string', format: 'uuid' },
+    data: { description: 'What was published; any JSON.' },
+    application_id: { type: 'string', format: 'uuid' },
+    environment_name: { type: 'string' },
+  },
+})
+
+export type DeliveryDetails = Static<typeof DeliveryDetails>
+export const DeliveryDetails = strict(
+  {
+    ...Delivery.properties,
+    last_response_body: Type.With(nullable(Type.String()), { description: 'At most its first 16 KiB.' }),
+    payload: Payload,
+  },
+  { title: 'DeliveryDetails' },
+)
+
+const HeaderFields = Type.Unsafe<Record<string, string | string[]>>({
+  type: 'object',
+  additionalProperties: { anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }] },
+})
+
+export type Attempt = Static<typeof Attempt>
+export const Attempt = strict(
+  {
+    id: Uuid,
+    attempt: Type.Integer({
+      minimum: 1,
+      description: 'The number that the receiver saw as `postrider-attempt`.',
+    }),
+    started_at: Moment,
+    duration_ms: nullable(Type.Integer()),
+    request_headers: Type.With(HeaderFields, {
+      description: "Values of the webhook's own headers are left out.",
+    }),
+    response_status: nullable(Type.Integer()),
+    response_headers: nullable(HeaderFields),
+    response_body: Type.With(nullable(Type.String()), { description: 'At most its first 16 KiB.' }),
+    error: nullable(Type.String()),
+    outcome: oneOf(['delivered', 'retry', 'failed', 'interrupted'], {
+      description: '`interrupted`: the sender was cut off, and the try did not count.',
+    }),
+  },
+  { title: 'Attempt' },
+)
+
+export type Attempts = Static<typeof Attempts>
+export const Attempts = strict({ attempts: Type.Array(Attempt) }, { title: 'Attempts' })
+
+export type RescheduledDelivery = Static<typeof RescheduledDelivery>
+export const RescheduledDelivery = strict(
+  { id: Uuid, status: DeliveryStatus, scheduled_at: Moment },
+  { title: 'RescheduledDelivery' },
+)

@@ -1,0 +1,512 @@
+import Type, { type Static, type TObject, type TSchema } from 'typebox'
+import { Attempts, Delivery, DeliveryDetails, DeliveryStatus, RescheduledDelivery } from './deliveries.ts'
+import type { ErrorCode } from './errors.ts'
+import { EventDetails, NewEvent, NewEvents, Publication, Publications, PublishedEvent } from './events.ts'
+import { maxBatchBodyBytes, maxBodyBytes, maxEventBodyBytes } from './limits.ts'
+import { PageQuery, pageOf, pageQuery } from './lists.ts'
+import {
+  ApiKey,
+  Application,
+  CreatedApiKey,
+  type KeyRole,
+  NewApiKey,
+  NewApplication,
+  NewProject,
+  Project,
+  ProjectChanges,
+} from './projects.ts'
+import { EventType, optional, strict, Time, Uuid } from './text.ts'
+import { Cleanup, CleanupQuery, Health, Readiness, Recovery } from './upkeep.ts'
+import {
+  CreatedWebhook,
+  NewReplay,
+  NewWebhook,
+  Replay,
+  RotatedSecret,
+  SecretRotation,
+  TestResult,
+  Webhook,
+  WebhookChanges,
+  WebhookDraft,
+  WebhookTest,
+} from './webhooks.ts'
+
+/** Who may make a call: anyone without a key, a project key from this role on, or the admin key alone. */
+export type Access = 'anyone' | KeyRole | 'admin'
+
+export interface Body {
+  shape: TSchema
+  maxBytes: number
+  /** All of its fields have defaults: no body at all is the same as `{}`. */
+  isOptional?: true
+  /** In how many containers `data` stands: 1, but for a batch. */
+  levelsAboveData?: number
+}
+
+export interface Route {
+  method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
+  path: string
+  access: Access
+  tag: 'Projects' | 'Webhooks' | 'Events' | 'Deliveries' | 'Administration' | 'Server'
+  summary: string
+  description?: string
+  query?: TObject
+  headers?: TObject
+  body?: Body
+  /** By status; `null` is an answer without a body, a string one of this media type. The first is the usual one. */
+  answers: Record<number, TSchema | string | null>
+  /** The member of the answer that is JSON text already. */
+  rawMember?: 'payload'
+  /** Counts as a test send too: those reach out to other people's servers at once. */
+  isTestSend?: true
+  /** Beyond those that every call with such an access, query or body may answer. */
+  errors?: readonly ErrorCode[]
+}
+
+const project = '/api/projects/{project_id}'
+const webhook = `${project}/webhooks/{webhook_id}`
+
+const body = <Shape extends TSchema>(shape: Shape) => ({ shape, maxBytes: maxBodyBytes })
+const optionalBody = <Shape extends TSchema>(shape: Shape) => ({ ...body(shape), isOptional: true as const })
+/** Clients that always send a body may send an empty object. */
+const noBody = optionalBody(strict({}))
+
+const period = {
+  since: optional(Time, { description: 'Created at this moment or later.' }),
+  until: optional(Time, { description: 'Created before this moment.' }),
+}
+
+const DeliveryQuery = pageQuery({
+  status: optional(DeliveryStatus),
+  event_id: optional(Uuid),
+  event_type: optional(EventType),
+  ...period,
+})
+
+const IdempotencyKey = Type.Object({
+  'Idempotency-Key': optional(Type.String({ minLength: 1, maxLength: 255 }), {
+    description: 'Any text instead of `id`: becomes an id by UUIDv5 in the namespace of the project.',
+  }),
+})
+
+/** Every call there is. The router and the OpenAPI document both come from this table. */
+export const routes = {
+  createProject: {
+    method: 'POST',
+    path: '/api/projects',
+    access: 'admin',
+    tag: 'Projects',
+    summary: 'Create a project',
+    body: body(NewProject),
+    answers: { 201: Project },
+  },
+  listProjects: {
+    method: 'GET',
+    path: '/api/projects',
+    access: 'admin',
+    tag: 'Projects',
+    summary: 'List projects',
+    query: PageQuery,
+    answers: { 200: pageOf('projects', Project) },
+  },
+  getProject: {
+    method: 'GET',
+    path: project,
+    access: 'view',
+    tag: 'Projects',
+    summary: 'Read a project',
+    answers: { 200: Project },
+  },
+  updateProject: {
+    method: 'PATCH',
+    path: project,
+    access: 'admin',
+    tag: 'Projects',
+    summary: 'Change a project',
+    body: body(ProjectChanges),
+    answers: { 200: Project },
+  },
+  deleteProject: {
+    method: 'DELETE',
+    path: project,
+    access: 'admin',
+    tag: 'Projects',
+    summary: 'Delete a project',
+    description: 'With everything in it: keys, applications, webhooks, events and the history of deliveries.',
+    answers: { 204: null },
+  },
+
+  createApiKey: {
+    method: 'POST',
+    path: `${project}/api-keys`,
+    access: 'manage',
+    tag: 'Projects',
+    summary: 'Create an API key',
+    description: 'The answer shows the key this once.',
+    body: body(NewApiKey),
+    answers: { 201: CreatedApiKey },
+  },
+  listApiKeys: {
+    method: 'GET',
+    path: `${project}/api-keys`,
+    access: 'view',
+    tag: 'Projects',
+    summary: 'List API keys',
+    query: PageQuery,
+    answers: { 200: pageOf('api_keys', ApiKey) },
+  },
+  deleteApiKey: {
+    method: 'DELETE',
+    path: `${project}/api-keys/{api_key_id}`,
+    access: 'manage',
+    tag: 'Projects',
+    summary: 'Revoke an API key',
+    description: 'It opens nothing any more from this moment on.',
+    answers: { 204: null },
+  },
+
+  createApplication: {
+    method: 'POST',
+    path: `${project}/applications`,
+    access: 'manage',
+    tag: 'Projects',
+    summary: 'Create an application',
+    body: body(NewApplication),
+    answers: { 201: Application },
+    errors: ['already_exists'],
+  },
+  listApplications: {
+    method: 'GET',
+    path: `${project}/applications`,
+    access: 'view',
+    tag: 'Projects',
+    summary: 'List applications',
+    query: PageQuery,
+    answers: { 200: pageOf('applications', Application) },
+  },
+  getApplication: {
+    method: 'GET',
+    path: `${project}/applications/{application_id}`,
+    access: 'view',
+    tag: 'Projects',
+    summary: 'Read an application',
+    answers: { 200: Application },
+  },
+  deleteApplication: {
+    method: 'DELETE',
+    path: `${project}/applications/{application_id}`,
+    access: 'manage',
+    tag: 'Projects',
+    summary: 'Delete an application',
+    description:
+      'Webhooks that were for it become inactive with `disabled_reason: "application_deleted"`, instead of getting the events of all others.',
+    answers: { 204: null },
+  },
+
+  createWebhook: {
+    method: 'POST',
+    path: `${project}/webhooks`,
+    access: 'manage',
+    tag: 'Webhooks',
+    summary: 'Create a webhook',
+    description: 'The answer shows its secret this once.',
+    body: body(NewWebhook),
+    answers: { 201: CreatedWebhook },
+  },
+  listWebhooks: {
+    method: 'GET',
+    path: `${project}/webhooks`,
+    access: 'view',
+    tag: 'Webhooks',
+    summary: 'List webhooks',
+    query: PageQuery,
+    answers: { 200: pageOf('webhooks', Webhook) },
+  },
+  testWebhookDraft: {
+    method: 'POST',
+    path: `${project}/webhooks/test`,
+    access: 'manage',
+    tag: 'Webhooks',
+    summary: 'Test a webhook before it is created',
+    description: 'Sends one event now, signed and guarded as any other. Nothing is stored.',
+    body: body(WebhookDraft),
+    answers: { 200: TestResult },
+    isTestSend: true,
+  },
+  getWebhook: {
+    method: 'GET',
+    path: webhook,
+    access: 'view',
+    tag: 'Webhooks',
+    summary: 'Read a webhook',
+    answers: { 200: Webhook },
+  },
+  updateWebhook: {
+    method: 'PATCH',
+    path: webhook,
+    access: 'manage',
+    tag: 'Webhooks',
+    summary: 'Change a webhook',
+    description:
+      'Made active again, deliveries that waited are sent, but for those whose retries would have ended by now: they fail with `webhook inactive`. One whose application was deleted answers 409 to `is_active: true` until `application_id` is set anew.',
+    body: body(WebhookChanges),
+    answers: { 200: Webhook },
+    errors: ['conflict'],
+  },
+  deleteWebhook: {
+    method: 'DELETE',
+    path: webhook,
+    access: 'manage',
+    tag: 'Webhooks',
+    summary: 'Delete a webhook',
+    description: 'With the history of its deliveries.',
+    answers: { 204: null },
+  },
+  regenerateSecret: {
+    method: 'POST',
+    path: `${webhook}/regenerate-secret`,
+    access: 'manage',
+    tag: 'Webhooks',
+    summary: 'Replace the secret',
+    description:
+      'Until `previous_expires_at` both secrets sign. Again during such an overlap is 409, unless `overlap_seconds` is 0.',
+    body: optionalBody(SecretRotation),
+    answers: { 200: RotatedSecret },
+    errors: ['conflict'],
+  },
+  testWebhook: {
+    method: 'POST',
+    path: `${webhook}/test`,
+    access: 'manage',
+    tag: 'Webhooks',
+    summary: 'Send a test',
+    description: 'Sends one event now, signed and guarded as any other, also when the webhook is inactive.',
+    body: optionalBody(WebhookTest),
+    answers: { 200: TestResult },
+    isTestSend: true,
+  },
+  replayWebhook: {
+    method: 'POST',
+    path: `${webhook}/replay`,
+    access: 'manage',
+    tag: 'Webhooks',
+    summary: 'Send past deliveries again',
+    description: 'Safe to repeat: the same replay asked for again while it runs is that replay.',
+    body: body(NewReplay),
+    answers: { 202: Replay },
+  },
+
+  publishEvent: {
+    method: 'POST',
+    path: `${project}/events`,
+    access: 'publish',
+    tag: 'Events',
+    summary: 'Publish an event',
+    description:
+      'The same `id` again creates nothing and answers `duplicate: true`; with other content it is 409. Same content means equal `type`, `data` (as jsonb compares), application and environment, and `timestamp` where one is given.',
+    headers: IdempotencyKey,
+    body: { shape: NewEvent, maxBytes: maxEventBodyBytes },
+    answers: { 202: Publication },
+    errors: ['event_conflict'],
+  },
+  publishEvents: {
+    method: 'POST',
+    path: `${project}/events/batch`,
+    access: 'publish',
+    tag: 'Events',
+    summary: 'Publish up to 1,000 events',
+    description: 'All or none. What is wrong with one is told under its index, as in `events[3].data`.',
+    body: { shape: NewEvents, maxBytes: maxBatchBodyBytes, levelsAboveData: 3 },
+    answers: { 202: Publications },
+    errors: ['event_conflict'],
+  },
+  listEvents: {
+    method: 'GET',
+    path: `${project}/events`,
+    access: 'view',
+    tag: 'Events',
+    summary: 'List published events',
+    description: 'Those that matched no webhook too.',
+    query: pageQuery({ type: optional(EventType), ...period }),
+    answers: { 200: pageOf('events', PublishedEvent) },
+  },
+  getEvent: {
+    method: 'GET',
+    path: `${project}/events/{event_id}`,
+    access: 'view',
+    tag: 'Events',
+    summary: 'Read an event',
+    description: 'With its payload and its deliveries.',
+    answers: { 200: EventDetails },
+    rawMember: 'payload',
+  },
+
+  listDeliveries: {
+    method: 'GET',
+    path: `${project}/deliveries`,
+    access: 'view',
+    tag: 'Deliveries',
+    summary: 'List deliveries',
+    query: pageQuery({ webhook_id: optional(Uuid), ...DeliveryQuery.properties }),
+    answers: { 200: pageOf('deliveries', Delivery) },
+  },
+  ...ofDelivery('', project),
+  listDeliveriesOfWebhook: {
+    method: 'GET',
+    path: `${webhook}/deliveries`,
+    access: 'view',
+    tag: 'Deliveries',
+    summary: 'List deliveries of a webhook',
+    query: DeliveryQuery,
+    answers: { 200: pageOf('deliveries', Delivery) },
+  },
+  ...ofDelivery('OfWebhook', webhook),
+
+  cleanUp: {
+    method: 'POST',
+    path: '/api/admin/webhooks/cleanup',
+    access: 'admin',
+    tag: 'Administration',
+    summary: 'Delete old deliveries',
+    description: 'Delivered and failed ones with their attempts. It also happens by itself once a day.',
+    query: CleanupQuery,
+    body: noBody,
+    answers: { 200: Cleanup },
+  },
+  retryStuck: {
+    method: 'POST',
+    path: '/api/admin/webhooks/retry-stuck',
+    access: 'admin',
+    tag: 'Administration',
+    summary: 'Free deliveries of lost senders',
+    description: 'Those whose lease has run out. It also happens by itself all the time.',
+    body: noBody,
+    answers: { 200: Recovery },
+  },
+
+  health: {
+    method: 'GET',
+    path: '/healthz',
+    access: 'anyone',
+    tag: 'Server',
+    summary: 'Is the process alive?',
+    answers: { 200: Health },
+  },
+  readiness: {
+    method: 'GET',
+    path: '/readyz',
+    access: 'anyone',
+    tag: 'Server',
+    summary: 'Can it serve?',
+    description: 'Whether the database can be reached and has the schema of this version.',
+    answers: { 200: Readiness, 503: Readiness },
+  },
+  metrics: {
+    method: 'GET',
+    path: '/metrics',
+    access: 'anyone',
+    tag: 'Server',
+    summary: 'Metrics for Prometheus',
+    answers: { 200: 'text/plain' },
+  },
+  openapi: {
+    method: 'GET',
+    path: '/openapi.json',
+    access: 'anyone',
+    tag: 'Server',
+    summary: 'This document',
+    answers: { 200: Type.Object({}) },
+  },
+  docs: {
+    method: 'GET',
+    path: '/docs',
+    access: 'anyone',
+    tag: 'Server',
+    summary: 'This document as pages',
+    answers: { 200: 'text/html' },
+  },
+  home: {
+    method: 'GET',
+    path: '/',
+    access: 'anyone',
+    tag: 'Server',
+    summary: 'The first page',
+    answers: { 200: 'text/html' },
+  },
+} as const satisfies Record<string, Route>
+
+export type RouteName = keyof typeof routes
+
+/** The names in the path of a call: `/api/projects/{project_id}` has `project_id`. */
+export type ParamsOf<Name extends RouteName> = NamesIn<(typeof routes)[Name]['path']>
+
+type NamesIn<Path extends string> = Path extends `${string}{${infer Name}}${infer Rest}`
+  ? Record<Name, string> & NamesIn<Rest>
+  : unknown
+
+export type QueryOf<Name extends RouteName> = (typeof routes)[Name] extends {
+  query: infer Query extends TSchema
+}
+  ? Static<Query>
+  : undefined
+
+export type BodyOf<Name extends RouteName> = (typeof routes)[Name] extends {
+  body: { shape: infer Shape extends TSchema }
+}
+  ? Static<Shape>
+  : undefined
+
+/** The calls about one delivery, which stand under its project and again under its webhook. */
+function ofDelivery<const Suffix extends string, const Parent extends string>(
+  suffix: Suffix,
+  parent: Parent,
+) {
+  const delivery = `${parent}/deliveries/{delivery_id}` as const
+  const under = suffix === '' ? '' : ' of a webhook'
+  const calls = {
+    getDelivery: {
+      method: 'GET',
+      path: delivery,
+      access: 'view',
+      tag: 'Deliveries',
+      summary: `Read a delivery${under}`,
+      answers: { 200: DeliveryDetails },
+      rawMember: 'payload',
+    },
+    listAttempts: {
+      method: 'GET',
+      path: `${delivery}/attempts`,
+      access: 'view',
+      tag: 'Deliveries',
+      summary: `List the attempts of a delivery${under}`,
+      answers: { 200: Attempts },
+    },
+    retryDelivery: {
+      method: 'POST',
+      path: `${delivery}/retry`,
+      access: 'manage',
+      tag: 'Deliveries',
+      summary: `Send a delivery${under} again`,
+      description:
+        'A failed or delivered one gets a full schedule anew, a pending one goes now. The history stays and attempt numbers go on. One that is being sent answers 409.',
+      body: noBody,
+      answers: { 200: RescheduledDelivery },
+      errors: ['conflict'],
+    },
+    cancelDelivery: {
+      method: 'POST',
+      path: `${delivery}/cancel`,
+      access: 'manage',
+      tag: 'Deliveries',
+      summary: `Cancel a delivery${under}`,
+      description: 'A pending one becomes failed with `cancelled`; any other answers 409.',
+      body: noBody,
+      answers: { 200: DeliveryDetails },
+      rawMember: 'payload',
+      errors: ['conflict'],
+    },
+  } as const satisfies Record<string, Route>
+  return Object.fromEntries(Object.entries(calls).map(([name, route]) => [`${name}${suffix}`, route])) as {
+    [Name in keyof typeof calls as `${Name}${Suffix}`]: (typeof calls)[Name]
+  }
+}

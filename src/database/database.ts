@@ -1,0 +1,65 @@
+import { Pool } from 'pg'
+
+/** Anything that runs one statement: a pool, a client inside a transaction, an adapter around another driver. */
+export interface Queryable {
+  query<Row = Record<string, unknown>>(text: string, values?: unknown[]): Promise<QueryResult<Row>>
+}
+
+export interface QueryResult<Row> {
+  rows: Row[]
+  rowCount: number | null
+}
+
+export type DatabaseOptions =
+  | { connectionString: string; maxConnections?: number; onError?: (error: Error) => void }
+  | { pool: Pool }
+
+/** The one way to PostgreSQL: a pool of our own, or the application's. Only a pool of our own is closed by `close()`. */
+export class Database implements Queryable {
+  readonly pool: Pool
+  readonly #owned: boolean
+
+  constructor(options: DatabaseOptions) {
+    if ('pool' in options) {
+      this.pool = options.pool
+      this.#owned = false
+      return
+    }
+    this.pool = new Pool({
+      connectionString: options.connectionString,
+      max: options.maxConnections ?? 10,
+      application_name: 'postrider',
+      connectionTimeoutMillis: 5_000,
+    })
+    // Without a listener, a restart of the server would end this process.
+    this.pool.on('error', options.onError ?? (() => {}))
+    this.#owned = true
+  }
+
+  query<Row = Record<string, unknown>>(text: string, values?: unknown[]): Promise<QueryResult<Row>> {
+    return (this.pool as Queryable).query<Row>(text, values)
+  }
+
+  /** Runs `work` in one transaction: commits its result, or rolls back and throws what it threw. */
+  async transaction<Result>(work: (transaction: Queryable) => Promise<Result>): Promise<Result> {
+    const client = await this.pool.connect()
+    let broken: Error | undefined
+    try {
+      await client.query('BEGIN')
+      const result = await work(client)
+      await client.query('COMMIT')
+      return result
+    } catch (error) {
+      await client.query('ROLLBACK').catch((rollbackError: Error) => {
+        broken = rollbackError
+      })
+      throw error
+    } finally {
+      client.release(broken)
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#owned && !this.pool.ended) await this.pool.end()
+  }
+}

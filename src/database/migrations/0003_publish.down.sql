@@ -1,0 +1,18 @@
+DROP FUNCTION postrider.publish_many(uuid, jsonb);
+DROP FUNCTION postrider.event_timestamp(text, jsonb, text);
+DROP FUNCTION postrider.event_uuid(text, jsonb, text);
+DROP FUNCTION postrider.event_string(text, jsonb, text);
+DROP FUNCTION postrider.publish(uuid, text, jsonb, uuid, uuid, text, timestamptz);
+DROP FUNCTION postrider.publish_columns(uuid, text[], uuid[], text[], jsonb[], uuid[], text[], timestamptz[]);
+DROP FUNCTION postrider.envelope(uuid, uuid, text, jsonb, uuid, text, timestamptz);
+DROP FUNCTION postrider.check_same_event(uuid, text, uuid, text, jsonb, uuid, text, timestamptz);
+DROP FUNCTION postrider.check_event(text, text, jsonb, text, timestamptz);
+DROP FUNCTION postrider.compact_length(jsonb);
+DROP FUNCTION postrider.event_type_patterns(text);
+DROP TYPE postrider.publication;
+DROP TRIGGER projects_delete_events ON postrider.projects;
+DROP FUNCTION postrider.delete_events_of_project();
+DROP TABLE postrider.event_payloads;
+DROP TABLE postrider.events;
+
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA postrider TO PUBLIC;

@@ -1,0 +1,2 @@
+DROP TABLE postrider.upkeep;
+DROP TABLE postrider.replays;

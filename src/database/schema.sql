@@ -1,0 +1,704 @@
+-- What the migrations make, for reading. Made by `node scripts/schema.ts`; not to be edited.
+
+CREATE SCHEMA postrider;
+
+CREATE TYPE postrider.webhook_delivery_status AS ENUM (
+  'pending',
+  'delivering',
+  'delivered',
+  'failed'
+);
+
+CREATE TYPE postrider.publication AS (
+  id uuid,
+  deliveries integer,
+  duplicate boolean
+);
+
+CREATE TABLE postrider.api_keys (
+  id uuid NOT NULL DEFAULT postrider.uuid_generate_v7(),
+  project_id uuid NOT NULL,
+  name character varying(255) NOT NULL,
+  role text NOT NULL,
+  key_hash bytea NOT NULL,
+  created_at timestamp with time zone NOT NULL DEFAULT now(),
+  CONSTRAINT api_keys_pkey PRIMARY KEY (id),
+  CONSTRAINT api_keys_project_id_fkey FOREIGN KEY (project_id) REFERENCES postrider.projects(id) ON DELETE CASCADE,
+  CONSTRAINT api_keys_key_hash_check CHECK ((octet_length(key_hash) = 32)),
+  CONSTRAINT api_keys_role_check CHECK ((role = ANY (ARRAY['view'::text, 'publish'::text, 'manage'::text])))
+);
+CREATE INDEX idx_api_keys_project ON postrider.api_keys USING btree (project_id, created_at DESC, id DESC);
+
+CREATE TABLE postrider.applications (
+  id uuid NOT NULL DEFAULT postrider.uuid_generate_v7(),
+  project_id uuid NOT NULL,
+  name character varying(255) NOT NULL,
+  created_at timestamp with time zone NOT NULL DEFAULT now(),
+  CONSTRAINT applications_pkey PRIMARY KEY (project_id, id),
+  CONSTRAINT applications_project_id_fkey FOREIGN KEY (project_id) REFERENCES postrider.projects(id) ON DELETE CASCADE
+);
+CREATE INDEX idx_applications_project ON postrider.applications USING btree (project_id, created_at DESC, id DESC);
+CREATE TRIGGER applications_disable_webhooks BEFORE DELETE ON postrider.applications FOR EACH ROW EXECUTE FUNCTION postrider.disable_webhooks_of_application();
+
+CREATE TABLE postrider.event_payloads (
+  project_id uuid NOT NULL,
+  event_id uuid NOT NULL,
+  payload jsonb NOT NULL,
+  CONSTRAINT event_payloads_pkey PRIMARY KEY (project_id, event_id)
+);
+
+CREATE TABLE postrider.events (
+  project_id uuid NOT NULL,
+  id uuid NOT NULL,
+  type character varying(255) NOT NULL,
+  "timestamp" timestamp with time zone NOT NULL,
+  application_id uuid,
+  environment_name character varying(255),
+  created_at timestamp with time zone NOT NULL DEFAULT now(),
+  deliveries integer NOT NULL,
+  CONSTRAINT events_pkey PRIMARY KEY (project_id, id)
+);
+CREATE INDEX idx_events_created_at ON postrider.events USING btree (created_at);
+CREATE INDEX idx_events_project_created_at ON postrider.events USING btree (project_id, created_at DESC, id DESC);
+
+CREATE TABLE postrider.migrations (
+  version integer NOT NULL,
+  name text NOT NULL,
+  checksum text NOT NULL,
+  applied_at timestamp with time zone NOT NULL DEFAULT now(),
+  CONSTRAINT migrations_pkey PRIMARY KEY (version)
+);
+
+CREATE TABLE postrider.projects (
+  id uuid NOT NULL DEFAULT postrider.uuid_generate_v7(),
+  name character varying(255) NOT NULL,
+  created_at timestamp with time zone NOT NULL DEFAULT now(),
+  updated_at timestamp with time zone NOT NULL DEFAULT now(),
+  CONSTRAINT projects_pkey PRIMARY KEY (id)
+);
+CREATE INDEX idx_projects_created_at ON postrider.projects USING btree (created_at DESC, id DESC);
+CREATE TRIGGER projects_delete_events AFTER DELETE ON postrider.projects FOR EACH ROW EXECUTE FUNCTION postrider.delete_events_of_project();
+CREATE TRIGGER projects_touch_updated_at BEFORE UPDATE ON postrider.projects FOR EACH ROW EXECUTE FUNCTION postrider.touch_updated_at();
+
+CREATE TABLE postrider.replays (
+  id uuid NOT NULL DEFAULT postrider.uuid_generate_v7(),
+  project_id uuid NOT NULL,
+  webhook_id uuid NOT NULL,
+  status postrider.webhook_delivery_status NOT NULL,
+  since timestamp with time zone NOT NULL,
+  until timestamp with time zone,
+  event_types jsonb NOT NULL,
+  count integer NOT NULL,
+  replayed integer NOT NULL DEFAULT 0,
+  last_created_at timestamp with time zone,
+  last_id uuid,
+  created_at timestamp with time zone NOT NULL DEFAULT now(),
+  finished_at timestamp with time zone,
+  CONSTRAINT replays_pkey PRIMARY KEY (id),
+  CONSTRAINT replays_project_id_fkey FOREIGN KEY (project_id) REFERENCES postrider.projects(id) ON DELETE CASCADE,
+  CONSTRAINT replays_webhook_id_fkey FOREIGN KEY (webhook_id) REFERENCES postrider.webhooks(id) ON DELETE CASCADE,
+  CONSTRAINT replays_event_types_check CHECK (postrider.valid_event_types(event_types)),
+  CONSTRAINT replays_status_check CHECK ((status = ANY (ARRAY['delivered'::postrider.webhook_delivery_status, 'failed'::postrider.webhook_delivery_status])))
+);
+CREATE INDEX idx_replays_created_at ON postrider.replays USING btree (created_at);
+CREATE UNIQUE INDEX idx_replays_running ON postrider.replays USING btree (webhook_id, status, since, until, event_types) NULLS NOT DISTINCT WHERE (finished_at IS NULL);
+
+CREATE TABLE postrider.upkeep (
+  name text NOT NULL,
+  started_at timestamp with time zone NOT NULL,
+  CONSTRAINT upkeep_pkey PRIMARY KEY (name)
+);
+
+CREATE TABLE postrider.users (
+  id uuid NOT NULL DEFAULT postrider.uuid_generate_v7(),
+  email character varying(255) NOT NULL,
+  name character varying(255),
+  created_at timestamp with time zone NOT NULL DEFAULT now(),
+  CONSTRAINT users_pkey PRIMARY KEY (id),
+  CONSTRAINT users_email_key UNIQUE (email)
+);
+
+CREATE TABLE postrider.webhook_deliveries (
+  id uuid NOT NULL DEFAULT postrider.uuid_generate_v7(),
+  webhook_id uuid NOT NULL,
+  event_id uuid NOT NULL,
+  event_type character varying(255) NOT NULL,
+  payload jsonb NOT NULL,
+  status postrider.webhook_delivery_status NOT NULL DEFAULT 'pending'::postrider.webhook_delivery_status,
+  attempts integer NOT NULL DEFAULT 0,
+  max_attempts integer NOT NULL DEFAULT 6,
+  scheduled_at timestamp with time zone NOT NULL DEFAULT now(),
+  last_attempt_at timestamp with time zone,
+  last_response_status integer,
+  last_response_body text,
+  last_error text,
+  delivered_at timestamp with time zone,
+  created_at timestamp with time zone NOT NULL DEFAULT now(),
+  project_id uuid NOT NULL,
+  lease_token uuid,
+  lease_until timestamp with time zone,
+  claimed_at timestamp with time zone,
+  rescues integer NOT NULL DEFAULT 0,
+  max_rescues integer NOT NULL DEFAULT 5,
+  retried_at timestamp with time zone,
+  CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (id),
+  CONSTRAINT webhook_deliveries_webhook_id_fkey FOREIGN KEY (webhook_id) REFERENCES postrider.webhooks(id) ON DELETE CASCADE,
+  CONSTRAINT webhook_deliveries_attempts_check CHECK ((attempts >= 0)),
+  CONSTRAINT webhook_deliveries_delivered_at_check CHECK (((status = 'delivered'::postrider.webhook_delivery_status) = (delivered_at IS NOT NULL))),
+  CONSTRAINT webhook_deliveries_lease_check CHECK ((((status = 'delivering'::postrider.webhook_delivery_status) = (lease_token IS NOT NULL)) AND ((lease_token IS NULL) = (lease_until IS NULL)) AND ((lease_token IS NULL) = (claimed_at IS NULL)))),
+  CONSTRAINT webhook_deliveries_max_attempts_check CHECK (((max_attempts >= 1) AND (attempts <= max_attempts))),
+  CONSTRAINT webhook_deliveries_rescues_check CHECK (((rescues >= 0) AND (rescues <= max_rescues))),
+  CONSTRAINT webhook_deliveries_unfinished_check CHECK (((status = ANY (ARRAY['delivered'::postrider.webhook_delivery_status, 'failed'::postrider.webhook_delivery_status])) OR (attempts < max_attempts)))
+);
+CREATE INDEX idx_webhook_deliveries_created_at ON postrider.webhook_deliveries USING btree (created_at);
+CREATE INDEX idx_webhook_deliveries_delivering ON postrider.webhook_deliveries USING btree (webhook_id) WHERE (status = 'delivering'::postrider.webhook_delivery_status);
+CREATE INDEX idx_webhook_deliveries_due ON postrider.webhook_deliveries USING btree (webhook_id, scheduled_at) WHERE (status = 'pending'::postrider.webhook_delivery_status);
+CREATE INDEX idx_webhook_deliveries_event_id ON postrider.webhook_deliveries USING btree (event_id);
+CREATE INDEX idx_webhook_deliveries_pending ON postrider.webhook_deliveries USING btree (scheduled_at) WHERE (status = 'pending'::postrider.webhook_delivery_status);
+CREATE INDEX idx_webhook_deliveries_project_history ON postrider.webhook_deliveries USING btree (project_id, created_at DESC, id DESC);
+CREATE INDEX idx_webhook_deliveries_webhook_history ON postrider.webhook_deliveries USING btree (webhook_id, created_at DESC, id DESC);
+CREATE INDEX idx_webhook_deliveries_webhook_id ON postrider.webhook_deliveries USING btree (webhook_id);
+CREATE UNIQUE INDEX idx_webhook_deliveries_webhook_event ON postrider.webhook_deliveries USING btree (webhook_id, event_id);
+CREATE TRIGGER webhook_deliveries_fill_project BEFORE INSERT ON postrider.webhook_deliveries FOR EACH ROW WHEN ((new.project_id IS NULL)) EXECUTE FUNCTION postrider.fill_delivery_project();
+
+CREATE TABLE postrider.webhook_delivery_attempts (
+  id uuid NOT NULL DEFAULT postrider.uuid_generate_v7(),
+  delivery_id uuid NOT NULL,
+  attempt integer NOT NULL,
+  started_at timestamp with time zone NOT NULL,
+  duration_ms integer,
+  request_headers jsonb NOT NULL DEFAULT '{}'::jsonb,
+  response_status integer,
+  response_headers jsonb,
+  response_body text,
+  error text,
+  outcome text NOT NULL,
+  CONSTRAINT webhook_delivery_attempts_pkey PRIMARY KEY (id),
+  CONSTRAINT webhook_delivery_attempts_delivery_id_fkey FOREIGN KEY (delivery_id) REFERENCES postrider.webhook_deliveries(id) ON DELETE CASCADE,
+  CONSTRAINT webhook_delivery_attempts_attempt_check CHECK ((attempt >= 1)),
+  CONSTRAINT webhook_delivery_attempts_outcome_check CHECK ((outcome = ANY (ARRAY['delivered'::text, 'retry'::text, 'failed'::text, 'interrupted'::text])))
+);
+CREATE UNIQUE INDEX idx_webhook_delivery_attempts_delivery ON postrider.webhook_delivery_attempts USING btree (delivery_id, attempt);
+
+CREATE TABLE postrider.webhook_event_types (
+  project_id uuid NOT NULL,
+  name character varying(255) NOT NULL,
+  description text,
+  schema jsonb,
+  example jsonb,
+  deprecated boolean NOT NULL DEFAULT false,
+  created_at timestamp with time zone NOT NULL DEFAULT now(),
+  updated_at timestamp with time zone NOT NULL DEFAULT now(),
+  CONSTRAINT webhook_event_types_pkey PRIMARY KEY (project_id, name),
+  CONSTRAINT webhook_event_types_project_id_fkey FOREIGN KEY (project_id) REFERENCES postrider.projects(id) ON DELETE CASCADE,
+  CONSTRAINT webhook_event_types_name_check CHECK (((name)::text ~ '^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$'::text))
+);
+CREATE TRIGGER webhook_event_types_touch_updated_at BEFORE UPDATE ON postrider.webhook_event_types FOR EACH ROW EXECUTE FUNCTION postrider.touch_updated_at();
+
+CREATE TABLE postrider.webhooks (
+  id uuid NOT NULL DEFAULT postrider.uuid_generate_v7(),
+  project_id uuid NOT NULL,
+  name character varying(255) NOT NULL,
+  url character varying(2048) NOT NULL,
+  secret character varying(255) NOT NULL,
+  event_types jsonb NOT NULL DEFAULT '["*"]'::jsonb,
+  application_id uuid,
+  environment_name character varying(255),
+  is_active boolean NOT NULL DEFAULT true,
+  description text,
+  headers jsonb DEFAULT '{}'::jsonb,
+  created_at timestamp with time zone NOT NULL DEFAULT now(),
+  updated_at timestamp with time zone NOT NULL DEFAULT now(),
+  created_by_id uuid,
+  disabled_reason text,
+  previous_secret character varying(255),
+  previous_secret_expires_at timestamp with time zone,
+  CONSTRAINT webhooks_pkey PRIMARY KEY (id),
+  CONSTRAINT webhooks_application_id_fkey FOREIGN KEY (project_id, application_id) REFERENCES postrider.applications(project_id, id) ON DELETE SET NULL (application_id),
+  CONSTRAINT webhooks_created_by_id_fkey FOREIGN KEY (created_by_id) REFERENCES postrider.users(id) ON DELETE SET NULL,
+  CONSTRAINT webhooks_project_id_fkey FOREIGN KEY (project_id) REFERENCES postrider.projects(id) ON DELETE CASCADE,
+  CONSTRAINT webhooks_active_event_types_check CHECK (((NOT is_active) OR (jsonb_array_length(event_types) > 0))),
+  CONSTRAINT webhooks_active_url_check CHECK (((NOT is_active) OR ((url)::text ~ '^https?://[^/?#[:space:]]+'::text))),
+  CONSTRAINT webhooks_disabled_reason_check CHECK (((NOT is_active) OR (disabled_reason IS NULL))),
+  CONSTRAINT webhooks_event_type_patterns_check CHECK (postrider.valid_event_types(event_types)),
+  CONSTRAINT webhooks_event_types_check CHECK ((jsonb_typeof(event_types) = 'array'::text)),
+  CONSTRAINT webhooks_headers_check CHECK ((jsonb_typeof(headers) = 'object'::text)),
+  CONSTRAINT webhooks_previous_secret_check CHECK (((previous_secret IS NULL) = (previous_secret_expires_at IS NULL))),
+  CONSTRAINT webhooks_url_check CHECK (((url)::text ~ '^https?://'::text))
+);
+CREATE INDEX idx_webhooks_application_id ON postrider.webhooks USING btree (application_id) WHERE (application_id IS NOT NULL);
+CREATE INDEX idx_webhooks_project_active ON postrider.webhooks USING btree (project_id, is_active) WHERE (is_active = true);
+CREATE INDEX idx_webhooks_project_created_at ON postrider.webhooks USING btree (project_id, created_at DESC, id DESC);
+CREATE INDEX idx_webhooks_project_id ON postrider.webhooks USING btree (project_id);
+CREATE TRIGGER webhooks_touch_updated_at BEFORE UPDATE ON postrider.webhooks FOR EACH ROW EXECUTE FUNCTION postrider.touch_updated_at();
+
+CREATE OR REPLACE FUNCTION postrider.check_event(path text, type text, data jsonb, environment_name text, "timestamp" timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  data_text text;
+BEGIN
+  IF type IS NULL THEN
+    RAISE EXCEPTION '%type is missing', path
+      USING ERRCODE = 'null_value_not_allowed', COLUMN = path || 'type';
+  END IF;
+  IF length(type) > 255 OR type !~ '^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$' THEN
+    RAISE EXCEPTION '%type must be segments of A-Z a-z 0-9 _ - joined by dots, at most 255 characters', path
+      USING ERRCODE = 'invalid_parameter_value', COLUMN = path || 'type';
+  END IF;
+  IF environment_name = '' OR length(environment_name) > 255 OR environment_name ~ '[[:cntrl:]]' THEN
+    RAISE EXCEPTION '%environment_name must have 1 to 255 characters and no control characters', path
+      USING ERRCODE = 'invalid_parameter_value', COLUMN = path || 'environment_name';
+  END IF;
+  IF "timestamp" NOT BETWEEN '0001-01-01T00:00:00Z' AND '9999-12-31T23:59:59.999Z' THEN
+    RAISE EXCEPTION '%timestamp must lie in the years 1 to 9999', path
+      USING ERRCODE = 'invalid_parameter_value', COLUMN = path || 'timestamp';
+  END IF;
+  IF data IS NULL THEN
+    RAISE EXCEPTION '%data is missing', path
+      USING ERRCODE = 'null_value_not_allowed', COLUMN = path || 'data';
+  END IF;
+  IF jsonb_path_exists(data, 'strict $.**{64 to last} ? (@.type() == "object" || @.type() == "array")') THEN
+    RAISE EXCEPTION '%data is nested deeper than 64 levels', path
+      USING ERRCODE = 'invalid_parameter_value', COLUMN = path || 'data';
+  END IF;
+
+  data_text := data::text;
+  -- Only a text with a long run of digits can hold such a number: the walk over all values costs three times this.
+  IF data_text ~ '[0-9]{250}' AND EXISTS (
+    SELECT
+    FROM jsonb_path_query(data, 'strict $.** ? (@.type() == "number")') AS number
+    WHERE length(translate(number::text, '-.', '')) > 1000
+  ) THEN
+    RAISE EXCEPTION '%data has a number of more than 1,000 digits', path
+      USING ERRCODE = 'invalid_parameter_value', COLUMN = path || 'data';
+  END IF;
+  IF octet_length(data_text) > 262144 AND postrider.compact_length(data) > 262144 THEN
+    RAISE EXCEPTION '%data is larger than 256 KiB', path
+      USING ERRCODE = 'program_limit_exceeded', COLUMN = path || 'data';
+  END IF;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.check_event(text,text,jsonb,text,timestamp with time zone) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.check_same_event(project_id uuid, path text, id uuid, type text, data jsonb, application_id uuid, environment_name text, "timestamp" timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+DECLARE
+  same boolean;
+BEGIN
+  SELECT
+    event.type = check_same_event.type
+      AND event.application_id IS NOT DISTINCT FROM check_same_event.application_id
+      AND event.environment_name IS NOT DISTINCT FROM check_same_event.environment_name
+      AND (
+        check_same_event."timestamp" IS NULL
+        OR event."timestamp" = date_trunc('milliseconds', check_same_event."timestamp")
+      )
+      AND stored.payload -> 'data' = check_same_event.data
+  INTO same
+  FROM postrider.events AS event
+  JOIN postrider.event_payloads AS stored
+    ON stored.project_id = event.project_id
+    AND stored.event_id = event.id
+  WHERE event.project_id = check_same_event.project_id
+    AND event.id = check_same_event.id;
+
+  IF same IS NULL THEN
+    RAISE EXCEPTION '%id % was being removed while it was published again: try again', path, id
+      USING ERRCODE = 'serialization_failure', COLUMN = path || 'id';
+  END IF;
+  IF NOT same THEN
+    RAISE EXCEPTION '%id % was published before with other content', path, check_same_event.id
+      USING ERRCODE = 'unique_violation', COLUMN = path || 'id',
+        HINT = 'Use a new id for a new event; send the same content to repeat one.';
+  END IF;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.check_same_event(uuid,text,uuid,text,jsonb,uuid,text,timestamp with time zone) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.compact_length(data jsonb)
+ RETURNS bigint
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+ SET search_path TO 'pg_catalog', 'pg_temp'
+RETURN ((octet_length((data)::text))::numeric - (SELECT COALESCE(sum(CASE jsonb_typeof(container.container) WHEN 'array'::text THEN (GREATEST((jsonb_array_length(container.container) - 1), 0))::bigint ELSE GREATEST(((2 * (SELECT count(*) AS count FROM jsonb_object_keys(container.container) jsonb_object_keys(jsonb_object_keys))) - 1), (0)::bigint) END), (0)::numeric) AS "coalesce" FROM jsonb_path_query(compact_length.data, 'strict $.**?(@.type() == "object" || @.type() == "array")'::jsonpath) container(container)));
+REVOKE ALL ON FUNCTION postrider.compact_length(jsonb) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.delete_events_of_project()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  DELETE FROM postrider.event_payloads WHERE project_id = OLD.id;
+  DELETE FROM postrider.events WHERE project_id = OLD.id;
+  RETURN NULL;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.delete_events_of_project() FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.disable_webhooks_of_application()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  UPDATE postrider.webhooks
+  SET is_active = false,
+      disabled_reason = 'application_deleted'
+  WHERE project_id = OLD.project_id
+    AND application_id = OLD.id;
+  RETURN OLD;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.disable_webhooks_of_application() FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.envelope(project_id uuid, id uuid, type text, data jsonb, application_id uuid, environment_name text, "timestamp" timestamp with time zone)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+RETURN ((jsonb_build_object('id', id, 'timestamp', to_char(("timestamp" AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'::text), 'type', type, 'api_version', 'v1', 'project_id', project_id, 'data', data) || CASE WHEN (application_id IS NULL) THEN '{}'::jsonb ELSE jsonb_build_object('application_id', application_id) END) || CASE WHEN (environment_name IS NULL) THEN '{}'::jsonb ELSE jsonb_build_object('environment_name', environment_name) END);
+REVOKE ALL ON FUNCTION postrider.envelope(uuid,uuid,text,jsonb,uuid,text,timestamp with time zone) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.event_string(path text, event jsonb, name text)
+ RETURNS text
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  IF jsonb_typeof(event -> name) NOT IN ('string', 'null') THEN
+    RAISE EXCEPTION '% must be a string', path || name
+      USING ERRCODE = 'invalid_parameter_value', COLUMN = path || name;
+  END IF;
+  RETURN event ->> name;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.event_string(text,jsonb,text) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.event_timestamp(path text, event jsonb, name text)
+ RETURNS timestamp with time zone
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  value text := postrider.event_string(path, event, name);
+  pattern CONSTANT text := '^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$';
+BEGIN
+  IF value IS NULL THEN
+    RETURN NULL;
+  END IF;
+  IF value ~ pattern THEN
+    BEGIN
+      RETURN value::timestamptz;
+    EXCEPTION WHEN data_exception THEN
+      NULL; -- such as the 30th of February
+    END;
+  END IF;
+  RAISE EXCEPTION '% must be a time such as 2026-11-24T09:30:00.000Z', path || name
+    USING ERRCODE = 'invalid_parameter_value', COLUMN = path || name;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.event_timestamp(text,jsonb,text) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.event_type_patterns(type text)
+ RETURNS text[]
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+ SET search_path TO 'pg_catalog', 'pg_temp'
+RETURN (ARRAY['*'::text, type] || ARRAY(SELECT (array_to_string(segments.segments[1:length.length], '.'::text) || '.*'::text) FROM (string_to_array(event_type_patterns.type, '.'::text) segments(segments) CROSS JOIN LATERAL generate_series(1, (cardinality(segments.segments) - 1)) length(length))));
+REVOKE ALL ON FUNCTION postrider.event_type_patterns(text) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.event_uuid(path text, event jsonb, name text)
+ RETURNS uuid
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  value text := postrider.event_string(path, event, name);
+BEGIN
+  IF value !~* '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' THEN
+    RAISE EXCEPTION '% must be a UUID', path || name
+      USING ERRCODE = 'invalid_parameter_value', COLUMN = path || name;
+  END IF;
+  RETURN value::uuid;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.event_uuid(text,jsonb,text) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.fill_delivery_project()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  SELECT webhook.project_id INTO NEW.project_id
+  FROM postrider.webhooks AS webhook
+  WHERE webhook.id = NEW.webhook_id;
+  RETURN NEW;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.fill_delivery_project() FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.publish(project_id uuid, type text, data jsonb, id uuid DEFAULT NULL::uuid, application_id uuid DEFAULT NULL::uuid, environment_name text DEFAULT NULL::text, "timestamp" timestamp with time zone DEFAULT NULL::timestamp with time zone)
+ RETURNS postrider.publication
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  SELECT publication
+  FROM postrider.publish_columns(
+    publish.project_id,
+    ARRAY[''],
+    ARRAY[publish.id],
+    ARRAY[publish.type],
+    ARRAY[publish.data],
+    ARRAY[publish.application_id],
+    ARRAY[publish.environment_name],
+    ARRAY[publish."timestamp"]
+  ) AS publication
+$function$;
+REVOKE ALL ON FUNCTION postrider.publish(uuid,text,jsonb,uuid,uuid,text,timestamp with time zone) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.publish_columns(project_id uuid, paths text[], ids uuid[], types text[], data jsonb[], application_ids uuid[], environment_names text[], timestamps timestamp with time zone[])
+ RETURNS SETOF postrider.publication
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+DECLARE
+  position integer;
+  known uuid[];
+  fresh uuid[];
+  published_at timestamptz := date_trunc('milliseconds', clock_timestamp());
+BEGIN
+  PERFORM
+  FROM postrider.projects AS project
+  WHERE project.id = publish_columns.project_id;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'project_id % names no project', publish_columns.project_id
+      USING ERRCODE = 'foreign_key_violation', COLUMN = 'project_id';
+  END IF;
+
+  FOR position IN 1..cardinality(types) LOOP
+    PERFORM postrider.check_event(
+      paths[position], types[position], data[position], environment_names[position], timestamps[position]
+    );
+    IF application_ids[position] IS NOT NULL AND NOT EXISTS (
+      SELECT
+      FROM postrider.applications AS application
+      WHERE application.project_id = publish_columns.project_id
+        AND application.id = application_ids[position]
+    ) THEN
+      RAISE EXCEPTION '%application_id names no application of this project', paths[position]
+        USING ERRCODE = 'foreign_key_violation', COLUMN = paths[position] || 'application_id';
+    END IF;
+    IF ids[position] IS NULL THEN
+      ids[position] := postrider.uuid_generate_v7();
+    END IF;
+  END LOOP;
+
+  WITH given AS MATERIALIZED (
+    -- Of several with one id the first is published; the others are compared with it below. The order by id
+    -- keeps two batches with the same ids from waiting for each other crosswise.
+    SELECT DISTINCT ON (given.id)
+      given.id,
+      given.type,
+      given.application_id,
+      given.environment_name,
+      COALESCE(date_trunc('milliseconds', given."timestamp"), published_at) AS "timestamp",
+      given.data
+    FROM unnest(ids, types, publish_columns.data, application_ids, environment_names, timestamps)
+      WITH ORDINALITY AS given (id, type, data, application_id, environment_name, "timestamp", ordinality)
+    ORDER BY given.id, given.ordinality
+  ),
+  enveloped AS MATERIALIZED (
+    SELECT
+      given.id,
+      postrider.envelope(
+        publish_columns.project_id, given.id, given.type, given.data,
+        given.application_id, given.environment_name, given."timestamp"
+      ) AS payload
+    FROM given
+  ),
+  matched AS MATERIALIZED (
+    SELECT
+      given.id AS event_id,
+      webhook.id AS webhook_id
+    FROM given
+    JOIN postrider.webhooks AS webhook
+      ON webhook.project_id = publish_columns.project_id
+      AND webhook.is_active
+      AND webhook.event_types ?| postrider.event_type_patterns(given.type)
+      AND (webhook.application_id IS NULL OR webhook.application_id = given.application_id)
+      AND (webhook.environment_name IS NULL OR webhook.environment_name = given.environment_name)
+    -- A webhook that is being deleted is waited for and left out, instead of failing the foreign key.
+    FOR KEY SHARE OF webhook
+  ),
+  counted AS (
+    SELECT
+      event_id,
+      COUNT(*)::integer AS deliveries
+    FROM matched
+    GROUP BY event_id
+  ),
+  remembered AS (
+    INSERT INTO postrider.events (
+      project_id, id, type, "timestamp", application_id, environment_name, deliveries
+    )
+    SELECT
+      publish_columns.project_id,
+      given.id,
+      given.type,
+      given."timestamp",
+      given.application_id,
+      given.environment_name,
+      COALESCE(counted.deliveries, 0)
+    FROM given
+    LEFT JOIN counted
+      ON counted.event_id = given.id
+    ORDER BY given.id
+    ON CONFLICT (project_id, id) DO NOTHING
+    RETURNING id, type
+  ),
+  kept AS (
+    INSERT INTO postrider.event_payloads (project_id, event_id, payload)
+    SELECT
+      publish_columns.project_id,
+      remembered.id,
+      enveloped.payload
+    FROM remembered
+    JOIN enveloped
+      ON enveloped.id = remembered.id
+  ),
+  queued AS (
+    INSERT INTO postrider.webhook_deliveries (webhook_id, project_id, event_id, event_type, payload)
+    SELECT
+      matched.webhook_id,
+      publish_columns.project_id,
+      remembered.id,
+      remembered.type,
+      enveloped.payload
+    FROM remembered
+    JOIN enveloped
+      ON enveloped.id = remembered.id
+    JOIN matched
+      ON matched.event_id = remembered.id
+  )
+  SELECT COALESCE(array_agg(remembered.id), '{}') INTO fresh
+  FROM remembered;
+
+  IF cardinality(fresh) < cardinality(ids) THEN
+    FOR position IN 1..cardinality(ids) LOOP
+      CONTINUE WHEN ids[position] = ANY(fresh) AND ids[position] <> ALL(ids[:position - 1]);
+      PERFORM postrider.check_same_event(
+        publish_columns.project_id, paths[position], ids[position], types[position], data[position],
+        application_ids[position], environment_names[position], timestamps[position]
+      );
+    END LOOP;
+  END IF;
+
+  RETURN QUERY
+  SELECT
+    event.id,
+    event.deliveries,
+    cardinality(fresh) < cardinality(ids)
+      AND (event.id <> ALL(fresh) OR given.ordinality > array_position(ids, event.id))
+  FROM unnest(ids) WITH ORDINALITY AS given (id, ordinality)
+  JOIN postrider.events AS event
+    ON event.project_id = publish_columns.project_id
+    AND event.id = given.id
+  ORDER BY given.ordinality;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.publish_columns(uuid,text[],uuid[],text[],jsonb[],uuid[],text[],timestamp with time zone[]) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.publish_many(project_id uuid, events jsonb)
+ RETURNS SETOF postrider.publication
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+DECLARE
+  event jsonb;
+  position integer := 0;
+  path text;
+  field text;
+  paths text[];
+  ids uuid[];
+  types text[];
+  data jsonb[];
+  application_ids uuid[];
+  environment_names text[];
+  timestamps timestamptz[];
+BEGIN
+  IF events IS NULL OR jsonb_typeof(events) <> 'array' OR jsonb_array_length(events) NOT BETWEEN 1 AND 1000 THEN
+    RAISE EXCEPTION 'events must be an array of 1 to 1,000 events'
+      USING ERRCODE = 'invalid_parameter_value', COLUMN = 'events';
+  END IF;
+
+  FOR event IN SELECT jsonb_array_elements(events) LOOP
+    path := 'events[' || position || '].';
+    position := position + 1;
+    IF jsonb_typeof(event) <> 'object' THEN
+      RAISE EXCEPTION '% must be an object', rtrim(path, '.')
+        USING ERRCODE = 'invalid_parameter_value', COLUMN = rtrim(path, '.');
+    END IF;
+    SELECT name INTO field
+    FROM jsonb_object_keys(event) AS name
+    WHERE name NOT IN ('id', 'type', 'data', 'application_id', 'environment_name', 'timestamp')
+    LIMIT 1;
+    IF FOUND THEN
+      RAISE EXCEPTION '% is not a field of an event', path || field
+        USING ERRCODE = 'invalid_parameter_value', COLUMN = path || field;
+    END IF;
+    paths[position] := path;
+    ids[position] := postrider.event_uuid(path, event, 'id');
+    types[position] := postrider.event_string(path, event, 'type');
+    data[position] := event -> 'data';
+    application_ids[position] := postrider.event_uuid(path, event, 'application_id');
+    environment_names[position] := postrider.event_string(path, event, 'environment_name');
+    timestamps[position] := postrider.event_timestamp(path, event, 'timestamp');
+  END LOOP;
+
+  RETURN QUERY
+  SELECT *
+  FROM postrider.publish_columns(
+    publish_many.project_id, paths, ids, types, data, application_ids, environment_names, timestamps
+  );
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.publish_many(uuid,jsonb) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.touch_updated_at()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  NEW.updated_at := clock_timestamp();
+  RETURN NEW;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.touch_updated_at() FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.uuid_generate_v7()
+ RETURNS uuid
+ LANGUAGE sql
+ PARALLEL SAFE
+RETURN uuidv7();
+REVOKE ALL ON FUNCTION postrider.uuid_generate_v7() FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.valid_event_types(event_types jsonb)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN ((jsonb_typeof(event_types) = 'array'::text) AND (NOT jsonb_path_exists(event_types, 'strict $[*]?(@.type() != "string" || !(@ like_regex "^([*]|[A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)*([.][*])?)$"))'::jsonpath)));
+REVOKE ALL ON FUNCTION postrider.valid_event_types(jsonb) FROM PUBLIC;

@@ -1,0 +1,89 @@
+import type { Clock } from '../clock.ts'
+import { attemptNumber, type ClaimedDelivery } from './claim.ts'
+import { judge, type Outcome } from './judge.ts'
+import type { Attempt, Recorder } from './record.ts'
+import type { Answer, SendError, Sender } from './send.ts'
+import { redactHeaders, sign, type SignedRequest } from './sign.ts'
+
+/** What opens the secrets of a claimed delivery: see the registry. */
+export interface Credentials {
+  signingSecrets(delivery: ClaimedDelivery, now: Date): string[]
+  ownHeaders(delivery: ClaimedDelivery): Record<string, string>
+}
+
+export interface Deliverer {
+  clock: Clock
+  credentials: Credentials
+  sender: Sender
+  recorder: Recorder
+  retrySeconds: readonly number[]
+  timeoutMs: number
+  /** Ends the attempt without a result, when the worker must stop. */
+  signal: AbortSignal
+}
+
+/** `interrupted`: the worker stopped it. `superseded`: the lease had run out and the delivery is somebody else's. */
+export type Ending = { outcome: Outcome; durationMs: number } | 'interrupted' | 'superseded'
+
+/** One delivery, from claimed row to recorded outcome. What a receiver does wrong is an outcome, not an exception. */
+export async function deliver(delivery: ClaimedDelivery, deliverer: Deliverer): Promise<Ending> {
+  const startedAt = deliverer.clock.now()
+  // The claim's answer was long on its way, or this process stood still: somebody else may be sending it by now.
+  if (startedAt >= delivery.lease_until) return 'superseded'
+  const request = prepare(delivery, deliverer, startedAt)
+  const answer = 'kind' in request ? request : await deliverer.sender.send(request, deliverer)
+  if (answer.kind === 'error' && answer.class === 'aborted') return 'interrupted'
+  const outcome = judge(
+    answer,
+    { attempts: delivery.attempts, maxAttempts: delivery.max_attempts },
+    { now: deliverer.clock.now(), retrySeconds: deliverer.retrySeconds, random: Math.random },
+  )
+  const attempt = describeAttempt({ delivery, request, answer, startedAt })
+  const written = await deliverer.recorder.record({ delivery, outcome, attempt })
+  return written ? { outcome, durationMs: answer.durationMs } : 'superseded'
+}
+
+/** The signed request, or why there can be none: a secret whose key is missing is repaired by its owner, not lost. */
+function prepare(
+  delivery: ClaimedDelivery,
+  { credentials }: Deliverer,
+  now: Date,
+): SignedRequest | SendError {
+  try {
+    return sign(
+      {
+        eventId: delivery.event_id,
+        eventType: delivery.event_type,
+        deliveryId: delivery.id,
+        attempt: attemptNumber(delivery),
+        body: delivery.payload,
+        secrets: credentials.signingSecrets(delivery, now),
+        headers: credentials.ownHeaders(delivery),
+        url: delivery.url,
+      },
+      now,
+    )
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error)
+    return { kind: 'error', class: 'request', error: `cannot be signed: ${detail}`, durationMs: 0 }
+  }
+}
+
+interface AttemptParts {
+  delivery: ClaimedDelivery
+  request: SignedRequest | SendError
+  answer: Answer | SendError
+  startedAt: Date
+}
+
+function describeAttempt({ delivery, request, answer, startedAt }: AttemptParts): Attempt {
+  const answered = answer.kind === 'answer'
+  return {
+    startedAt,
+    durationMs: answer.durationMs,
+    requestHeaders:
+      'kind' in request ? {} : redactHeaders(request.headers, Object.keys(delivery.headers ?? {})),
+    responseHeaders: answered ? answer.headers : null,
+    responseBody: answered ? answer.body : null,
+  }
+}

@@ -1,0 +1,184 @@
+import { notFound, PostriderError } from '../contract/errors.ts'
+import type { Queryable } from '../database/database.ts'
+import { type Page, type PageRequest, readPage } from '../database/page.ts'
+
+export type DeliveryStatus = 'pending' | 'delivering' | 'delivered' | 'failed'
+
+/** A delivery as lists show it. */
+export interface Delivery {
+  id: string
+  webhook_id: string
+  event_id: string
+  event_type: string
+  status: DeliveryStatus
+  attempts: number
+  max_attempts: number
+  scheduled_at: Date
+  created_at: Date
+  delivered_at: Date | null
+  last_attempt_at: Date | null
+  last_response_status: number | null
+  last_error: string | null
+}
+
+/** One delivery whole: `payload` is JSON text, to the digit. */
+export interface DeliveryDetail extends Delivery {
+  payload: string
+  last_response_body: string | null
+}
+
+export interface DeliveryAttempt {
+  id: string
+  attempt: number
+  started_at: Date
+  duration_ms: number | null
+  request_headers: Record<string, string>
+  response_status: number | null
+  response_headers: Record<string, string> | null
+  response_body: string | null
+  error: string | null
+  outcome: 'delivered' | 'retry' | 'failed' | 'interrupted'
+}
+
+export interface DeliveryFilter {
+  status?: DeliveryStatus | undefined
+  webhook_id?: string | undefined
+  event_id?: string | undefined
+  event_type?: string | undefined
+  since?: Date | undefined
+  until?: Date | undefined
+}
+
+/** One delivery of a project; with `webhookId`, of that webhook. */
+export interface DeliveryKey {
+  projectId: string
+  id: string
+  webhookId?: string | undefined
+}
+
+const listed = `row.id, row.webhook_id, row.event_id, row.event_type, row.status, row.attempts, row.max_attempts,
+  row.scheduled_at, row.created_at, row.delivered_at, row.last_attempt_at, row.last_response_status, row.last_error`
+
+/** The deliveries of a project, newest first. */
+export function listDeliveries(
+  queryable: Queryable,
+  projectId: string,
+  filter: DeliveryFilter,
+  page: PageRequest,
+): Promise<Page<Delivery>> {
+  const values: unknown[] = [projectId]
+  const where = ['row.project_id = $1::uuid']
+  const add = (comparison: string, type: string, value: unknown): void => {
+    if (value === undefined) return
+    values.push(value)
+    where.push(`row.${comparison} $${values.length}::${type}`)
+  }
+  add('status =', 'postrider.webhook_delivery_status', filter.status)
+  add('webhook_id =', 'uuid', filter.webhook_id)
+  add('event_id =', 'uuid', filter.event_id)
+  add('event_type =', 'text', filter.event_type)
+  add('created_at >=', 'timestamptz', filter.since)
+  add('created_at <', 'timestamptz', filter.until)
+  return readPage<Delivery>(
+    queryable,
+    { select: `SELECT ${listed} FROM postrider.webhook_deliveries AS row`, where, values },
+    page,
+  )
+}
+
+export async function getDelivery(queryable: Queryable, key: DeliveryKey): Promise<DeliveryDetail> {
+  const { rows } = await queryable.query<DeliveryDetail>(
+    `SELECT ${listed}, row.payload::text AS payload, row.last_response_body
+     FROM postrider.webhook_deliveries AS row
+     WHERE ${isKey}`,
+    keyValues(key),
+  )
+  if (!rows[0]) throw notFound('delivery')
+  return rows[0]
+}
+
+/** Every try of a delivery, first to last; there are never more than its attempts and rescues together. */
+export async function listAttempts(queryable: Queryable, key: DeliveryKey): Promise<DeliveryAttempt[]> {
+  const { rows } = await queryable.query<DeliveryAttempt | { id: null }>(
+    `SELECT
+       attempt.id, attempt.attempt, attempt.started_at, attempt.duration_ms, attempt.request_headers,
+       attempt.response_status, attempt.response_headers, attempt.response_body, attempt.error, attempt.outcome
+     FROM postrider.webhook_deliveries AS row
+     LEFT JOIN postrider.webhook_delivery_attempts AS attempt
+       ON attempt.delivery_id = row.id
+     WHERE ${isKey}
+     ORDER BY attempt.attempt`,
+    keyValues(key),
+  )
+  if (rows.length === 0) throw notFound('delivery')
+  return rows.filter((row): row is DeliveryAttempt => row.id !== null)
+}
+
+export interface StateChange {
+  now: Date
+  /** Tries in a full schedule. */
+  scheduleLength: number
+}
+
+/**
+ * Sends a finished delivery again with a full schedule of tries, its history kept; one that waits for its next try goes
+ * now. One that is being sent is refused: `conflict`.
+ */
+export async function retryDelivery(
+  queryable: Queryable,
+  key: DeliveryKey,
+  { now, scheduleLength }: StateChange,
+): Promise<{ id: string; status: 'pending'; scheduled_at: Date }> {
+  const { rows } = await queryable.query<{ id: string; status: 'pending'; scheduled_at: Date }>(
+    `UPDATE postrider.webhook_deliveries AS row
+     SET ${retriedColumns('$4', '$5')}
+     WHERE ${isKey}
+       AND row.status <> 'delivering'
+     RETURNING row.id, row.status, row.scheduled_at`,
+    [...keyValues(key), now, scheduleLength],
+  )
+  if (!rows[0]) return refuse(queryable, key, 'is being sent right now: look at its outcome first')
+  return rows[0]
+}
+
+/** The SET list of a manual retry; parameters for now and the number of tries in a full schedule. */
+export function retriedColumns(now: string, scheduleLength: string): string {
+  return `scheduled_at = CASE
+            WHEN row.status = 'pending' THEN LEAST(row.scheduled_at, ${now}::timestamptz)
+            ELSE ${now}::timestamptz
+          END,
+          status = 'pending',
+          delivered_at = NULL,
+          max_attempts = CASE
+            WHEN row.status = 'pending' THEN row.max_attempts
+            ELSE row.attempts + ${scheduleLength}::integer
+          END,
+          max_rescues = CASE WHEN row.status = 'pending' THEN row.max_rescues ELSE row.rescues + 5 END,
+          retried_at = ${now}::timestamptz`
+}
+
+/** Ends a delivery that waits: it is `failed` with the error `cancelled`, and may be retried later. */
+export async function cancelDelivery(queryable: Queryable, key: DeliveryKey): Promise<DeliveryDetail> {
+  const { rowCount } = await queryable.query(
+    `UPDATE postrider.webhook_deliveries AS row
+     SET status = 'failed',
+         last_error = 'cancelled'
+     WHERE ${isKey}
+       AND row.status = 'pending'`,
+    keyValues(key),
+  )
+  if (rowCount === 0) return refuse(queryable, key, 'is not pending: only what waits can be cancelled')
+  return getDelivery(queryable, key)
+}
+
+const isKey = `row.project_id = $1::uuid AND row.id = $2::uuid AND ($3::uuid IS NULL OR row.webhook_id = $3::uuid)`
+
+function keyValues({ projectId, id, webhookId }: DeliveryKey): unknown[] {
+  return [projectId, id, webhookId ?? null]
+}
+
+/** It exists but its state does not allow this, or it does not exist. */
+async function refuse(queryable: Queryable, key: DeliveryKey, reason: string): Promise<never> {
+  const { status } = await getDelivery(queryable, key)
+  throw new PostriderError('conflict', `The delivery ${reason}. It is ${status}.`)
+}

@@ -1,0 +1,220 @@
+import type { Clock } from '../clock.ts'
+import type { Queryable } from '../database/database.ts'
+import { isTransient, retrying } from '../database/transient.ts'
+import type { Logger } from '../log.ts'
+import { attemptNumber, type ClaimedDelivery } from './claim.ts'
+import type { Outcome } from './judge.ts'
+
+/** One try as the history keeps it. */
+export interface Attempt {
+  startedAt: Date
+  durationMs: number
+  /** Values of the webhook's own headers redacted. */
+  requestHeaders: Record<string, string>
+  responseHeaders: Record<string, string> | null
+  responseBody: string | null
+}
+
+export interface Result {
+  delivery: ClaimedDelivery
+  outcome: Outcome
+  attempt: Attempt
+}
+
+/** Results written in one statement. */
+const maxBatch = 500
+
+/**
+ * Writes outcomes and attempts in batches: while one statement runs the next batch gathers. `record` resolves once its
+ * result is written, `true`, or found to come too late, `false`: the lease had run out and somebody else has taken the
+ * delivery, whose word then counts.
+ */
+export class Recorder {
+  readonly #database: Queryable
+  readonly #clock: Clock
+  readonly #logger: Logger
+  readonly #abort = new AbortController()
+  #waiting: { result: Result; done: (written: boolean) => void; failed: (error: unknown) => void }[] = []
+  #writing = false
+
+  constructor({ database, clock, logger }: { database: Queryable; clock: Clock; logger: Logger }) {
+    this.#database = database
+    this.#clock = clock
+    this.#logger = logger
+  }
+
+  record(result: Result): Promise<boolean> {
+    return new Promise((done, failed) => {
+      this.#waiting.push({ result, done, failed })
+      if (!this.#writing) void this.#write()
+    })
+  }
+
+  /** Waits no longer for a database that is away: what is not written by now is rejected. */
+  abort(): void {
+    this.#abort.abort()
+  }
+
+  async #write(): Promise<void> {
+    this.#writing = true
+    // Results that are ready at the same moment share the first batch.
+    await new Promise(setImmediate)
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.splice(0, maxBatch)
+      try {
+        const written = await this.#writeBatch(batch.map(({ result }) => result))
+        for (const { result, done } of batch) done(written.has(result.delivery.id))
+      } catch (error) {
+        for (const { failed } of batch) failed(error)
+      }
+    }
+    this.#writing = false
+  }
+
+  /** The database may be away for long: results are kept until it is back. */
+  async #writeBatch(batch: readonly Result[]): Promise<ReadonlySet<string>> {
+    try {
+      return await retrying(() => writeResults(this.#database, batch, this.#clock.now()), {
+        signal: this.#abort.signal,
+        onRetry: (error) =>
+          this.#logger.warn({ error, results: batch.length }, 'results wait for the database'),
+      })
+    } catch (error) {
+      if (isTransient(error)) throw error
+      return this.#writeOneByOne(batch, error)
+    }
+  }
+
+  /** Something in the batch cannot be stored. Whatever a receiver sent, each delivery gets its outcome written. */
+  async #writeOneByOne(batch: readonly Result[], cause: unknown): Promise<ReadonlySet<string>> {
+    this.#logger.error(
+      { error: cause, results: batch.length },
+      'a batch of results was refused: writing one by one',
+    )
+    const written = new Set<string>()
+    for (const result of batch) {
+      for (const version of [result, withoutAnswer(result)]) {
+        try {
+          const ids = await retrying(() => writeResults(this.#database, [version], this.#clock.now()), {
+            signal: this.#abort.signal,
+          })
+          for (const id of ids) written.add(id)
+          break
+        } catch (error) {
+          this.#logger.error({ error, delivery_id: result.delivery.id }, 'a result was refused')
+        }
+      }
+    }
+    return written
+  }
+}
+
+function withoutAnswer(result: Result): Result {
+  return { ...result, attempt: { ...result.attempt, responseHeaders: null, responseBody: null } }
+}
+
+const statusOf = {
+  delivered: 'delivered',
+  retry: 'pending',
+  failed: 'failed',
+  gone: 'failed',
+} as const satisfies Record<Outcome['kind'], string>
+
+/**
+ * The outcomes, the attempts, and the webhooks that are gone, in one statement. Only who still holds the lease may
+ * write; the ids written are answered.
+ */
+async function writeResults(
+  queryable: Queryable,
+  results: readonly Result[],
+  now: Date,
+): Promise<Set<string>> {
+  const column = <Value>(value: (result: Result) => Value): Value[] => results.map(value)
+  const { rows } = await queryable.query<{ id: string }>(
+    `WITH result AS (
+       SELECT *
+       FROM unnest(
+         $1::uuid[], $2::uuid[], $3::integer[], $4::postrider.webhook_delivery_status[], $5::timestamptz[],
+         $6::timestamptz[], $7::integer[], $8::text[], $9::integer[], $10::text[], $11::text[], $12::text[],
+         $13::text[], $14::boolean[]
+       ) AS result (
+         id, lease_token, attempt, status, retry_at,
+         started_at, duration_ms, request_headers, response_status, response_headers, response_body, error,
+         outcome, is_gone
+       )
+     ),
+     recorded AS (
+       UPDATE postrider.webhook_deliveries AS delivery
+       SET status = result.status,
+           attempts = delivery.attempts + 1,
+           scheduled_at = COALESCE(result.retry_at, delivery.scheduled_at),
+           last_attempt_at = result.started_at,
+           last_response_status = result.response_status,
+           last_response_body = result.response_body,
+           last_error = result.error,
+           delivered_at = CASE WHEN result.status = 'delivered' THEN $15::timestamptz END,
+           lease_token = NULL,
+           lease_until = NULL,
+           claimed_at = NULL
+       FROM result
+       WHERE delivery.id = ANY($1::uuid[])
+         AND delivery.id = result.id
+         AND delivery.lease_token = result.lease_token
+         AND delivery.status = 'delivering'
+       RETURNING delivery.id, delivery.webhook_id
+     ),
+     kept AS (
+       INSERT INTO postrider.webhook_delivery_attempts (
+         delivery_id, attempt, started_at, duration_ms, request_headers,
+         response_status, response_headers, response_body, error, outcome
+       )
+       SELECT
+         result.id,
+         result.attempt,
+         result.started_at,
+         result.duration_ms,
+         result.request_headers::jsonb,
+         result.response_status,
+         result.response_headers::jsonb,
+         result.response_body,
+         result.error,
+         result.outcome
+       FROM recorded
+       JOIN result
+         ON result.id = recorded.id
+     ),
+     gone AS (
+       UPDATE postrider.webhooks
+       SET is_active = false,
+           disabled_reason = 'gone'
+       WHERE is_active
+         AND id IN (
+           SELECT recorded.webhook_id
+           FROM recorded
+           JOIN result
+             ON result.id = recorded.id
+           WHERE result.is_gone
+         )
+     )
+     SELECT recorded.id
+     FROM recorded`,
+    [
+      column(({ delivery }) => delivery.id),
+      column(({ delivery }) => delivery.lease_token),
+      column(({ delivery }) => attemptNumber(delivery)),
+      column(({ outcome }) => statusOf[outcome.kind]),
+      column(({ outcome }) => (outcome.kind === 'retry' ? outcome.retryAt : null)),
+      column(({ attempt }) => attempt.startedAt),
+      column(({ attempt }) => attempt.durationMs),
+      column(({ attempt }) => JSON.stringify(attempt.requestHeaders)),
+      column(({ outcome }) => outcome.responseStatus),
+      column(({ attempt }) => attempt.responseHeaders && JSON.stringify(attempt.responseHeaders)),
+      column(({ attempt }) => attempt.responseBody),
+      column(({ outcome }) => (outcome.kind === 'delivered' ? outcome.note : outcome.error)),
+      column(({ outcome }) => (outcome.kind === 'gone' ? 'failed' : outcome.kind)),
+      column(({ outcome }) => outcome.kind === 'gone'),
+      now,
+    ],
+  )
+  return new Set(rows.map(({ id }) => id))
+}

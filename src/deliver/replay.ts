@@ -1,0 +1,150 @@
+import { invalidField, notFound } from '../contract/errors.ts'
+import type { Database, Queryable } from '../database/database.ts'
+import { retriedColumns } from './deliveries.ts'
+
+/** Which finished deliveries of a webhook to send again. */
+export interface ReplayRequest {
+  since: Date
+  until?: Date | undefined
+  status?: 'failed' | 'delivered' | undefined
+  /** Entries as in a webhook's `event_types`. */
+  event_types?: readonly string[] | undefined
+  dry_run?: boolean | undefined
+}
+
+export interface Replay {
+  /** Deliveries that match. */
+  count: number
+  /** The stored job; none for a dry run. */
+  replay_id?: string
+}
+
+interface ReplayJob {
+  id: string
+  webhook_id: string
+  status: 'failed' | 'delivered'
+  since: Date
+  until: Date | null
+  event_types: string[]
+  created_at: Date
+  last_created_at: string | null
+  last_id: string | null
+}
+
+/** Deliveries in one step, which is one transaction. */
+const stepSize = 500
+
+/** The rows of a replay: $1 webhook, $2 status, $3 since, $4 until, $5 event types. */
+const matches = `row.webhook_id = $1::uuid
+  AND row.status = $2::postrider.webhook_delivery_status
+  AND row.created_at >= $3::timestamptz
+  AND row.created_at < $4::timestamptz
+  AND ARRAY(SELECT jsonb_array_elements_text($5::jsonb)) && postrider.event_type_patterns(row.event_type)`
+
+/**
+ * Stores a replay for the workers to carry out, and answers how many deliveries match it. Asked for again while it runs
+ * it is the same replay.
+ */
+export async function createReplay(
+  database: Database,
+  { projectId, webhookId }: { projectId: string; webhookId: string },
+  { since, until, status = 'failed', event_types = ['*'], dry_run = false }: ReplayRequest,
+  now: Date,
+): Promise<Replay> {
+  if (until && until <= since) throw invalidField('until', 'must be later than since')
+  return database.transaction(async (transaction) => {
+    const webhook = await transaction.query(
+      `SELECT id FROM postrider.webhooks WHERE project_id = $1::uuid AND id = $2::uuid`,
+      [projectId, webhookId],
+    )
+    if (webhook.rows.length === 0) throw notFound('webhook')
+    const types = JSON.stringify(event_types)
+    const counted = await transaction.query<{ count: number }>(
+      `SELECT COUNT(*)::integer AS count
+       FROM postrider.webhook_deliveries AS row
+       WHERE ${matches}`,
+      [webhookId, status, since, until ?? now, types],
+    )
+    const { count } = counted.rows[0]!
+    if (dry_run) return { count }
+
+    const stored = await transaction.query<{ id: string; count: number }>(
+      `INSERT INTO postrider.replays (project_id, webhook_id, status, since, until, event_types, count, created_at)
+       VALUES ($1::uuid, $2::uuid, $3::postrider.webhook_delivery_status, $4::timestamptz, $5::timestamptz, $6::jsonb,
+               $7::integer, $8::timestamptz)
+       ON CONFLICT (webhook_id, status, since, until, event_types) WHERE finished_at IS NULL
+       DO UPDATE SET count = replays.count
+       RETURNING id, count`,
+      [projectId, webhookId, status, since, until ?? null, types, count, now],
+    )
+    return { count: stored.rows[0]!.count, replay_id: stored.rows[0]!.id }
+  })
+}
+
+/**
+ * Carries out one step of the oldest unfinished replay; answers false when there is none. The place where it stands
+ * moves in the same transaction as the deliveries, and any number of processes may call this at once.
+ */
+export function stepReplay(
+  database: Database,
+  { now, scheduleLength }: { now: Date; scheduleLength: number },
+): Promise<boolean> {
+  return database.transaction(async (transaction) => {
+    const job = await takeJob(transaction)
+    if (!job) return false
+    const { rows } = await transaction.query<{ id: string; created_at: string }>(
+      `WITH step AS MATERIALIZED (
+         SELECT row.id, row.created_at
+         FROM postrider.webhook_deliveries AS row
+         WHERE ${matches}
+           AND ($6::timestamptz IS NULL OR (row.created_at, row.id) > ($6::timestamptz, $7::uuid))
+         ORDER BY row.created_at, row.id
+         LIMIT ${stepSize}
+         FOR UPDATE
+       ),
+       retried AS (
+         UPDATE postrider.webhook_deliveries AS row
+         SET ${retriedColumns('$8', '$9')}
+         WHERE row.id = ANY(ARRAY(SELECT step.id FROM step))
+       )
+       SELECT step.id, step.created_at::text AS created_at
+       FROM step
+       ORDER BY step.created_at, step.id`,
+      [
+        job.webhook_id,
+        job.status,
+        job.since,
+        job.until ?? job.created_at,
+        JSON.stringify(job.event_types),
+        job.last_created_at,
+        job.last_id,
+        now,
+        scheduleLength,
+      ],
+    )
+    const last = rows.at(-1)
+    await transaction.query(
+      `UPDATE postrider.replays
+       SET replayed = replayed + $2::integer,
+           last_created_at = COALESCE($3::timestamptz, last_created_at),
+           last_id = COALESCE($4::uuid, last_id),
+           finished_at = CASE WHEN $2::integer < ${stepSize} THEN $5::timestamptz END
+       WHERE id = $1::uuid`,
+      [job.id, rows.length, last?.created_at ?? null, last?.id ?? null, now],
+    )
+    return true
+  })
+}
+
+async function takeJob(transaction: Queryable): Promise<ReplayJob | undefined> {
+  const { rows } = await transaction.query<ReplayJob>(
+    `SELECT id, webhook_id, status, since, until, event_types, created_at,
+            last_created_at::text AS last_created_at, last_id
+     FROM postrider.replays
+     WHERE finished_at IS NULL
+     ORDER BY created_at
+     LIMIT 1
+     FOR UPDATE SKIP LOCKED`,
+  )
+  return rows[0]
+}

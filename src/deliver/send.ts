@@ -1,0 +1,69 @@
+import type { AddressPolicy } from '../address.ts'
+import type { Answer, SendError } from './answer.ts'
+import { Connections } from './connections.ts'
+import { Exchange, type SendOptions } from './exchange.ts'
+import type { FailureClass } from './failure.ts'
+import { Guard } from './guard.ts'
+import type { Resolver } from './resolve.ts'
+import type { SignedRequest } from './sign.ts'
+
+export type { Answer, SendError, SendOptions }
+
+export interface SenderOptions {
+  policy: AddressPolicy
+  /** In place of the system's resolver. */
+  resolver?: Resolver
+  /** Certificates to trust in place of the usual ones (PEM). */
+  ca?: string
+}
+
+/**
+ * Sends signed requests, one attempt each, without following redirects. Never throws: whatever a receiver
+ * does is an answer or an error in words.
+ *
+ *     const sender = new Sender({ policy: { allowHttp: false, allowPrivate: [] } })
+ *     const answer = await sender.send(sign(input, clock.now()), { timeoutMs: 10_000 })
+ */
+export class Sender {
+  readonly #connections: Connections
+  readonly #running = new Set<Exchange>()
+  #closed = false
+
+  /** Throws a `RangeError` where the policy holds something that is no CIDR. */
+  constructor({ policy, resolver, ca }: SenderOptions) {
+    this.#connections = new Connections({ guard: new Guard(policy, resolver), ca })
+  }
+
+  async send(request: SignedRequest, options: SendOptions): Promise<Answer | SendError> {
+    if (this.#closed || options.signal?.aborted) return notSent('aborted', 'stopped before it was sent')
+    const url = URL.canParse(request.url) ? new URL(request.url) : undefined
+    if (!url || url.username || url.password) return notSent('blocked', 'blocked url')
+    if (!/^https?:$/.test(url.protocol))
+      return notSent('blocked', `blocked scheme ${url.protocol.slice(0, -1)}`)
+    const exchange = new Exchange({ url, request, options, connections: this.#connections })
+    this.#running.add(exchange)
+    try {
+      return await exchange.result
+    } finally {
+      this.#running.delete(exchange)
+    }
+  }
+
+  /** Takes no more requests and waits for those that run. */
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#connections.close()
+    await Promise.all(Array.from(this.#running, (exchange) => exchange.result))
+  }
+
+  /** Takes no more requests and ends those that run with a `SendError` of class `aborted`. */
+  destroy(): void {
+    this.#closed = true
+    this.#connections.close()
+    for (const exchange of this.#running) exchange.abort()
+  }
+}
+
+function notSent(failureClass: FailureClass, error: string): SendError {
+  return { kind: 'error', error, class: failureClass, durationMs: 0 }
+}

@@ -1,0 +1,63 @@
+import { createHmac } from 'node:crypto'
+import { keyOfSecret } from '../registry/secret.ts'
+import { version } from '../version.ts'
+
+export interface SigningInput {
+  eventId: string
+  eventType: string
+  deliveryId: string
+  /** From 1. */
+  attempt: number
+  /** The exact text that is sent as UTF-8. */
+  body: string
+  /** Every secret that is valid now (`whsec_…`), newest first; each one signs. */
+  secrets: readonly string[]
+  /** The webhook's own headers. */
+  headers: Readonly<Record<string, string>>
+  url: string
+}
+
+export interface SignedRequest {
+  url: string
+  headers: Record<string, string>
+  body: string
+}
+
+/** The request of one attempt, signed at `now` by Standard Webhooks 1.0. */
+export function sign(input: SigningInput, now: Date): SignedRequest {
+  const timestampSeconds = Math.floor(now.getTime() / 1_000)
+  const content = `${input.eventId}.${timestampSeconds}.${input.body}`
+  const ours = {
+    'content-type': 'application/json',
+    'user-agent': `Postrider/${version}`,
+    'webhook-id': input.eventId,
+    'webhook-timestamp': String(timestampSeconds),
+    'webhook-signature': input.secrets.map((secret) => signature(secret, content)).join(' '),
+    'postrider-event': input.eventType,
+    'postrider-delivery': input.deliveryId,
+    'postrider-attempt': String(input.attempt),
+  }
+  // Names that collide were refused when the webhook was saved; should one be stored all the same, ours stand.
+  const theirs = Object.entries(input.headers).filter(([name]) => !(name.toLowerCase() in ours))
+  return {
+    url: input.url,
+    headers: Object.fromEntries([...Object.entries(ours), ...theirs]),
+    body: input.body,
+  }
+}
+
+/** Request headers as the history keeps them: the values of the webhook's own are credentials more often than not. */
+export function redactHeaders(
+  headers: Readonly<Record<string, string>>,
+  ownHeaderNames: Iterable<string>,
+): Record<string, string> {
+  const own = new Set(Array.from(ownHeaderNames, (name) => name.toLowerCase()))
+  const redacted = Object.entries(headers).map(([name, value]) => {
+    return [name, own.has(name.toLowerCase()) ? '[redacted]' : value] as const
+  })
+  return Object.fromEntries(redacted)
+}
+
+function signature(secret: string, content: string): string {
+  return `v1,${createHmac('sha256', keyOfSecret(secret)).update(content).digest('base64')}`
+}

@@ -1,0 +1,91 @@
+import { randomUUID } from 'node:crypto'
+import { v7 as uuidv7 } from 'uuid'
+import type { Clock } from '../clock.ts'
+import type { Queryable } from '../database/database.ts'
+import { judge } from './judge.ts'
+import type { Sender } from './send.ts'
+import { sign } from './sign.ts'
+
+/** Where a test goes: a saved webhook, or a draft of one. */
+export interface TestTarget {
+  projectId: string
+  url: string
+  secrets: readonly string[]
+  headers: Readonly<Record<string, string>>
+  application_id: string | null
+  environment_name: string | null
+}
+
+export interface TestEvent {
+  type?: string | undefined
+  /** JSON text. */
+  data?: string | undefined
+}
+
+export type TestResult = {
+  success: boolean
+  response_status: number | null
+  response_time_ms: number
+} & ({ message: string } | { error: string })
+
+/**
+ * Sends one event now, through the same signing and guard as any delivery, and stores nothing. What went wrong with the
+ * network is told in classes only, or a test would be a way to look around from where the server stands.
+ */
+export async function sendTest(
+  queryable: Queryable,
+  target: TestTarget,
+  { type = 'webhook.test', data = '{"message":"A test from Postrider"}' }: TestEvent,
+  { sender, clock, timeoutMs }: { sender: Sender; clock: Clock; timeoutMs: number },
+): Promise<TestResult> {
+  const now = clock.now()
+  const eventId = uuidv7()
+  const { rows } = await queryable.query<{ body: string }>(
+    `SELECT postrider.envelope(
+       $1::uuid, $2::uuid, $3::text, $4::jsonb, $5::uuid, $6::text, $7::timestamptz
+     )::text AS body`,
+    [target.projectId, eventId, type, data, target.application_id, target.environment_name, now],
+  )
+  const request = sign(
+    {
+      eventId,
+      eventType: type,
+      deliveryId: randomUUID(),
+      attempt: 1,
+      body: rows[0]!.body,
+      secrets: target.secrets,
+      headers: target.headers,
+      url: target.url,
+    },
+    now,
+  )
+  const answer = await sender.send(request, { timeoutMs })
+  const { kind, error } = judge(
+    answer,
+    { attempts: 0, maxAttempts: 1 },
+    { now, retrySeconds: [], random: Math.random },
+  )
+  const result = {
+    response_status: answer.kind === 'answer' ? answer.status : null,
+    response_time_ms: answer.durationMs,
+  }
+  if (kind === 'delivered')
+    return { success: true, ...result, message: 'The endpoint accepted the test event.' }
+  return { success: false, ...result, error: answer.kind === 'error' ? classWords(answer) : error }
+}
+
+function classWords(error: { class: string; error: string }): string {
+  switch (error.class) {
+    case 'timeout':
+    case 'tls':
+      return error.error
+    case 'blocked':
+      return 'blocked: the address is not one that webhooks may be sent to'
+    case 'dns':
+      return 'the host name does not resolve'
+    case 'protocol':
+      return 'the answer is no valid HTTP'
+    default:
+      return 'the connection failed'
+  }
+}

@@ -1,0 +1,70 @@
+import { notFound } from '../contract/errors.ts'
+import type { Database } from '../database/database.ts'
+import { type Page, type PageRequest, readPage } from '../database/page.ts'
+
+/** An event as it was published; `deliveries` is the number of webhooks that it matched then. */
+export interface PublishedEvent {
+  id: string
+  type: string
+  timestamp: Date
+  application_id: string | null
+  environment_name: string | null
+  created_at: Date
+  deliveries: number
+}
+
+export interface EventFilter {
+  type?: string | undefined
+  since?: Date | undefined
+  until?: Date | undefined
+}
+
+/** The published events of a project, those that matched nothing too, newest first. */
+export function listEvents(
+  database: Database,
+  projectId: string,
+  filter: EventFilter,
+  page: PageRequest,
+): Promise<Page<PublishedEvent>> {
+  const values: unknown[] = [projectId]
+  const where = ['row.project_id = $1::uuid']
+  const add = (condition: (parameter: string) => string, value: unknown): void => {
+    if (value === undefined) return
+    values.push(value)
+    where.push(condition(`$${values.length}`))
+  }
+  add((parameter) => `row.type = ${parameter}::text`, filter.type)
+  add((parameter) => `row.created_at >= ${parameter}::timestamptz`, filter.since)
+  add((parameter) => `row.created_at < ${parameter}::timestamptz`, filter.until)
+  return readPage<PublishedEvent>(
+    database,
+    {
+      select: `SELECT row.id, row.type, row."timestamp", row.application_id, row.environment_name, row.created_at, row.deliveries
+               FROM postrider.events AS row`,
+      where,
+      values,
+    },
+    page,
+  )
+}
+
+/** One event with its `payload` as JSON text, to the digit. */
+export async function getEvent(
+  database: Database,
+  projectId: string,
+  id: string,
+): Promise<PublishedEvent & { payload: string }> {
+  const { rows } = await database.query<PublishedEvent & { payload: string }>(
+    `SELECT event.id, event.type, event."timestamp", event.application_id, event.environment_name, event.created_at,
+            event.deliveries, stored.payload::text AS payload
+     FROM postrider.events AS event
+     JOIN postrider.event_payloads AS stored
+       ON stored.project_id = event.project_id
+       AND stored.event_id = event.id
+     WHERE event.project_id = $1::uuid
+       AND event.id = $2::uuid`,
+    [projectId, id],
+  )
+  if (!rows[0]) throw notFound('event')
+  return rows[0]
+}

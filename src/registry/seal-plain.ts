@@ -1,0 +1,64 @@
+import type { Database } from '../database/database.ts'
+import { sealed, type StoredCredentials } from './credentials.ts'
+import type { Cipher } from './secrets.ts'
+
+const batchSize = 100
+
+/**
+ * Encrypts the secrets and header values of webhooks that were stored before there was encryption; answers how many
+ * webhooks. Safe to do again and by several processes at once. A secret of more than about 140 bytes stays as it is:
+ * encrypted it would not fit its column. The sender takes it all the same.
+ */
+export async function sealPlainSecrets(database: Database, cipher: Cipher): Promise<number> {
+  let changed = 0
+  let after = '00000000-0000-0000-0000-000000000000'
+  for (;;) {
+    const batch = await sealBatch(database, cipher, after)
+    changed += batch.changed
+    if (batch.last === undefined) return changed
+    after = batch.last
+  }
+}
+
+function sealBatch(
+  database: Database,
+  cipher: Cipher,
+  after: string,
+): Promise<{ changed: number; last: string | undefined }> {
+  return database.transaction(async (transaction) => {
+    const { rows } = await transaction.query<StoredCredentials>(
+      `SELECT id AS webhook_id, project_id, secret, previous_secret, previous_secret_expires_at, headers
+       FROM postrider.webhooks
+       WHERE id > $1::uuid
+         AND (
+           secret !~ '^v1[.]'
+           OR previous_secret !~ '^v1[.]'
+           OR jsonb_path_exists(headers, '$.* ? (@.type() != "string" || !(@ like_regex "^v1[.]"))')
+         )
+       ORDER BY id
+       LIMIT $2::integer
+       FOR NO KEY UPDATE`,
+      [after, batchSize],
+    )
+    let changed = 0
+    for (const row of rows) {
+      const credentials = sealed(row, cipher)
+      if (!credentials) continue
+      changed += 1
+      await transaction.query(
+        `UPDATE postrider.webhooks
+         SET secret = $2::text,
+             previous_secret = $3::text,
+             headers = $4::jsonb
+         WHERE id = $1::uuid`,
+        [
+          row.webhook_id,
+          credentials.secret,
+          credentials.previous_secret,
+          JSON.stringify(credentials.headers),
+        ],
+      )
+    }
+    return { changed, last: rows.at(-1)?.webhook_id }
+  })
+}

@@ -1,0 +1,92 @@
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
+import { PostriderError } from '../contract/errors.ts'
+
+/** A key of AES-256 and the name that stands in front of what it encrypted. */
+export interface EncryptionKey {
+  id: string
+  /** 32 bytes. */
+  key: Buffer
+}
+
+/**
+ * The one place where a value belongs. It goes into the encryption as additional data: a value that was copied into
+ * another row, column or project cannot be opened there.
+ */
+export interface Binding {
+  projectId: string
+  webhookId: string
+  column: 'secret' | 'previous_secret' | 'headers'
+  /** For `headers`: the name of the header. */
+  header?: string
+}
+
+const ivBytes = 12
+const tagBytes = 16
+const sealedForm = /^v1\.([A-Za-z0-9_-]{1,64})\.([A-Za-z0-9_-]{38,})$/
+
+/**
+ * Encrypts what the database must not tell: AES-256-GCM, with the newest of the keys. Stored as
+ * `v1.<key id>.<base64url of iv, ciphertext and tag>`, which for a secret of 64 bytes takes 167 characters and the id.
+ *
+ * @example
+ * const cipher = new Cipher([{ id: 'k2', key: newest }, { id: 'k1', key: older }])
+ * const stored = cipher.seal('whsec_…', { projectId, webhookId, column: 'secret' }) // v1.k2.…
+ */
+export class Cipher {
+  readonly #keys: ReadonlyMap<string, Buffer>
+  readonly #newest: EncryptionKey | undefined
+
+  /** @param keys newest first: the first one encrypts, all of them decrypt */
+  constructor(keys: readonly EncryptionKey[]) {
+    this.#newest = keys[0]
+    this.#keys = new Map(keys.map(({ id, key }) => [id, key]))
+  }
+
+  /** @throws {PostriderError} if there is no key at all */
+  seal(plain: string, binding: Binding): string {
+    if (!this.#newest)
+      throw new PostriderError('internal', 'There is no encryption key to store secrets with.')
+    const { id, key } = this.#newest
+    const iv = randomBytes(ivBytes)
+    const cipher = createCipheriv('aes-256-gcm', key, iv).setAAD(additionalData(binding))
+    const sealed = Buffer.concat([iv, cipher.update(plain, 'utf8'), cipher.final(), cipher.getAuthTag()])
+    return `v1.${id}.${sealed.toString('base64url')}`
+  }
+
+  /**
+   * A value that is not in the stored form is a plain one, from a table that was there before encryption.
+   *
+   * @throws {PostriderError} if the key is missing, or the value was changed or belongs elsewhere
+   */
+  unseal(stored: string, binding: Binding): string {
+    const [, id, text] = sealedForm.exec(stored) ?? []
+    if (id === undefined || text === undefined) return stored
+    const key = this.#keys.get(id)
+    if (!key) throw new PostriderError('internal', `The encryption key "${id}" is needed and was not given.`)
+    const sealed = Buffer.from(text, 'base64url')
+    const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, ivBytes), {
+      authTagLength: tagBytes,
+    })
+    decipher.setAAD(additionalData(binding)).setAuthTag(sealed.subarray(-tagBytes))
+    try {
+      return decipher.update(sealed.subarray(ivBytes, -tagBytes), undefined, 'utf8') + decipher.final('utf8')
+    } catch (error) {
+      throw new PostriderError(
+        'internal',
+        `A stored secret cannot be opened with the encryption key "${id}".`,
+        {
+          cause: error,
+        },
+      )
+    }
+  }
+}
+
+export function isSealed(stored: string): boolean {
+  return sealedForm.test(stored)
+}
+
+function additionalData({ projectId, webhookId, column, header }: Binding): Buffer {
+  const place = ['webhooks', projectId.toLowerCase(), webhookId.toLowerCase(), column, header ?? null]
+  return Buffer.from(JSON.stringify(place))
+}

@@ -1,0 +1,80 @@
+import { notFound } from '../contract/errors.ts'
+import { invalid } from '../contract/validate.ts'
+import type { Webhook } from '../contract/webhooks.ts'
+import type { Queryable } from '../database/database.ts'
+import { violatedConstraint } from '../database/sqlstate.ts'
+import type { StoredCredentials } from './credentials.ts'
+
+export type StoredWebhook = Webhook & StoredCredentials
+
+/** What an answer shows of a row; never a secret, never the value of a header. */
+export const shown = `row.id, row.project_id, row.name, row.url, row.event_types, row.application_id, row.environment_name,
+  row.is_active, row.disabled_reason, row.description,
+  ARRAY(SELECT name FROM jsonb_object_keys(row.headers) AS name ORDER BY name COLLATE "C") AS header_names,
+  row.created_at, row.updated_at, row.created_by_id`
+
+export const credentials = `row.id AS webhook_id, row.secret, row.previous_secret, row.previous_secret_expires_at, row.headers`
+
+/** The row of a webhook, held until the transaction ends. Publishers, which only need it to exist, do not wait for it. */
+export async function lock(transaction: Queryable, projectId: string, id: string): Promise<StoredWebhook> {
+  const { rows } = await transaction.query<StoredWebhook>(
+    `SELECT ${shown}, ${credentials}
+     FROM postrider.webhooks AS row
+     WHERE row.project_id = $1::uuid
+       AND row.id = $2::uuid
+     FOR NO KEY UPDATE`,
+    [projectId, id],
+  )
+  if (!rows[0]) throw notFound('webhook')
+  return rows[0]
+}
+
+export async function store(
+  transaction: Queryable,
+  webhook: Webhook,
+  headers: Record<string, string> | undefined,
+): Promise<Webhook> {
+  try {
+    const { rows } = await transaction.query<Webhook>(
+      `UPDATE postrider.webhooks AS row
+       SET name = $2::text,
+           url = $3::text,
+           event_types = $4::jsonb,
+           application_id = $5::uuid,
+           environment_name = $6::text,
+           description = $7::text,
+           is_active = $8::boolean,
+           disabled_reason = $9::text,
+           headers = COALESCE($10::jsonb, row.headers)
+       WHERE id = $1::uuid
+       RETURNING ${shown}`,
+      [
+        webhook.id,
+        webhook.name,
+        webhook.url,
+        JSON.stringify(webhook.event_types),
+        webhook.application_id,
+        webhook.environment_name,
+        webhook.description,
+        webhook.is_active,
+        webhook.disabled_reason,
+        headers === undefined ? null : JSON.stringify(headers),
+      ],
+    )
+    return rows[0]!
+  } catch (error) {
+    throw describe(error)
+  }
+}
+
+/** What a violated constraint means to the caller. */
+export function describe(error: unknown): unknown {
+  switch (violatedConstraint(error)) {
+    case 'webhooks_application_id_fkey':
+      return invalid([{ path: 'application_id', message: 'names no application of this project' }])
+    case 'webhooks_project_id_fkey':
+      return notFound('project')
+    default:
+      return error
+  }
+}

@@ -1,0 +1,251 @@
+import type { AddressPolicy } from '../address.ts'
+import type { Clock } from '../clock.ts'
+import { notFound, PostriderError } from '../contract/errors.ts'
+import { invalid, validate } from '../contract/validate.ts'
+import {
+  type CreatedWebhook,
+  NewWebhook,
+  type RotatedSecret,
+  SecretRotation,
+  type Webhook,
+  WebhookChanges,
+  WebhookDraft,
+} from '../contract/webhooks.ts'
+import type { Database, Queryable } from '../database/database.ts'
+import { type Page, type PageRequest, readPage } from '../database/page.ts'
+import { newId } from '../ids.ts'
+import { isOverlapping, ownHeaders, sealHeaders, sealSecret, signingSecrets } from './credentials.ts'
+import { generateSecret } from './secret.ts'
+import type { Cipher } from './secrets.ts'
+import { credentials, describe, lock, shown, store, type StoredWebhook } from './webhook-rows.ts'
+import { checkedUrl, checkSettings } from './webhook-rules.ts'
+
+export { ownHeaders, signingSecrets } from './credentials.ts'
+export type { WebhookDraft } from '../contract/webhooks.ts'
+
+export interface WebhooksOptions {
+  database: Database
+  cipher: Cipher
+  policy: AddressPolicy
+  clock: Clock
+  /** Called in the transaction that makes an inactive webhook active again. */
+  onReactivate: (transaction: Queryable, webhookId: string) => Promise<void>
+}
+
+/** Where a test goes, and what signs it. */
+export interface WebhookTarget {
+  projectId: string
+  url: string
+  /** Newest first. */
+  secrets: string[]
+  headers: Record<string, string>
+  application_id: string | null
+  environment_name: string | null
+}
+
+export class Webhooks {
+  readonly #database: Database
+  readonly #cipher: Cipher
+  readonly #policy: AddressPolicy
+  readonly #clock: Clock
+  readonly #onReactivate: WebhooksOptions['onReactivate']
+
+  constructor({ database, cipher, policy, clock, onReactivate }: WebhooksOptions) {
+    this.#database = database
+    this.#cipher = cipher
+    this.#policy = policy
+    this.#clock = clock
+    this.#onReactivate = onReactivate
+  }
+
+  /** The answer holds the secret, this once. */
+  async create(projectId: string, input: NewWebhook): Promise<CreatedWebhook> {
+    const settings = checkSettings(validate(NewWebhook, input), this.#policy)
+    const row = { webhook_id: newId(), project_id: projectId }
+    const secret = settings.secret ?? generateSecret()
+    try {
+      const { rows } = await this.#database.query<Webhook>(
+        `INSERT INTO postrider.webhooks AS row (
+           id, project_id, name, url, event_types, application_id, environment_name, description, is_active,
+           secret, headers
+         )
+         VALUES (
+           $1::uuid, $2::uuid, $3::text, $4::text, $5::jsonb, $6::uuid, $7::text, $8::text, $9::boolean,
+           $10::text, $11::jsonb
+         )
+         RETURNING ${shown}`,
+        [
+          row.webhook_id,
+          projectId,
+          settings.name,
+          settings.url,
+          JSON.stringify(settings.event_types ?? ['*']),
+          settings.application_id ?? null,
+          settings.environment_name ?? null,
+          settings.description ?? null,
+          settings.is_active ?? true,
+          sealSecret(row, 'secret', { secret, cipher: this.#cipher }),
+          JSON.stringify(sealHeaders(row, settings.headers ?? {}, this.#cipher)),
+        ],
+      )
+      return { ...rows[0]!, secret }
+    } catch (error) {
+      throw describe(error)
+    }
+  }
+
+  list(projectId: string, page: PageRequest = {}): Promise<Page<Webhook>> {
+    return readPage<Webhook>(
+      this.#database,
+      {
+        select: `SELECT ${shown} FROM postrider.webhooks AS row`,
+        where: ['row.project_id = $1::uuid'],
+        values: [projectId],
+      },
+      page,
+    )
+  }
+
+  async get(projectId: string, id: string): Promise<Webhook> {
+    const { rows } = await this.#database.query<Webhook>(
+      `SELECT ${shown}
+       FROM postrider.webhooks AS row
+       WHERE row.project_id = $1::uuid
+         AND row.id = $2::uuid`,
+      [projectId, id],
+    )
+    if (!rows[0]) throw notFound('webhook')
+    return rows[0]
+  }
+
+  /**
+   * Changes what is named and leaves the rest. `headers` replaces the whole set. Made active or inactive by this call,
+   * a webhook has no `disabled_reason` any more.
+   *
+   * @throws {PostriderError} `conflict` for `is_active: true` while its application is deleted and not set anew
+   */
+  update(projectId: string, id: string, input: WebhookChanges): Promise<Webhook> {
+    const changes = checkSettings(validate(WebhookChanges, input), this.#policy)
+    return this.#database.transaction(async (transaction) => {
+      const before = await lock(transaction, projectId, id)
+      const after = { ...before, ...changes, ...activity(before, changes) }
+      const isReactivated = after.is_active && !before.is_active
+      // A row from before these rules may hold what they refuse: it stays inactive until that is changed.
+      if (isReactivated) Object.assign(after, checkReactivated(after, this.#policy))
+      const webhook = await store(
+        transaction,
+        after,
+        changes.headers && sealHeaders(before, changes.headers, this.#cipher),
+      )
+      if (isReactivated) await this.#onReactivate(transaction, webhook.id)
+      return webhook
+    })
+  }
+
+  /** The history of its deliveries goes with it. */
+  async delete(projectId: string, id: string): Promise<void> {
+    const { rowCount } = await this.#database.query(
+      `DELETE FROM postrider.webhooks
+       WHERE project_id = $1::uuid
+         AND id = $2::uuid`,
+      [projectId, id],
+    )
+    if (rowCount === 0) throw notFound('webhook')
+  }
+
+  /**
+   * Replaces the secret; the one before signs too until `previous_expires_at`, or ends at once if `overlap_seconds`
+   * is 0.
+   *
+   * @throws {PostriderError} `conflict` during an overlap, unless `overlap_seconds` is 0: a third secret would cut off
+   *   receivers that still verify with the first
+   */
+  regenerateSecret(projectId: string, id: string, input: SecretRotation = {}): Promise<RotatedSecret> {
+    const { overlap_seconds = 86_400 } = validate(SecretRotation, input)
+    return this.#database.transaction(async (transaction) => {
+      const webhook = await lock(transaction, projectId, id)
+      const now = this.#clock.now()
+      if (overlap_seconds > 0 && isOverlapping(webhook, now)) {
+        throw new PostriderError(
+          'conflict',
+          `The secret before is valid until ${webhook.previous_secret_expires_at!.toISOString()}: rotate again after that, or with overlap_seconds 0, which ends it at once.`,
+        )
+      }
+      const secret = generateSecret()
+      const [current] = signingSecrets(webhook, this.#cipher, now)
+      const previous = overlap_seconds > 0 ? { secret: current!, cipher: this.#cipher } : null
+      const previous_expires_at = previous && new Date(now.getTime() + overlap_seconds * 1_000)
+      await transaction.query(
+        `UPDATE postrider.webhooks
+         SET secret = $2::text,
+             previous_secret = $3::text,
+             previous_secret_expires_at = $4::timestamptz
+         WHERE id = $1::uuid`,
+        [
+          webhook.id,
+          sealSecret(webhook, 'secret', { secret, cipher: this.#cipher }),
+          previous && sealSecret(webhook, 'previous_secret', previous),
+          previous_expires_at,
+        ],
+      )
+      return { secret, previous_expires_at }
+    })
+  }
+
+  /** Where a test of a stored webhook goes. */
+  async target(projectId: string, id: string): Promise<WebhookTarget> {
+    const { rows } = await this.#database.query<StoredWebhook>(
+      `SELECT ${shown}, ${credentials}
+       FROM postrider.webhooks AS row
+       WHERE row.project_id = $1::uuid
+         AND row.id = $2::uuid`,
+      [projectId, id],
+    )
+    if (!rows[0]) throw notFound('webhook')
+    const { url, application_id, environment_name } = rows[0]
+    return {
+      projectId: rows[0].project_id,
+      url,
+      secrets: signingSecrets(rows[0], this.#cipher, this.#clock.now()),
+      headers: ownHeaders(rows[0], this.#cipher),
+      application_id,
+      environment_name,
+    }
+  }
+
+  /** Where a test of a draft goes; nothing of it is stored. The application need not exist yet. */
+  draftTarget(projectId: string, draft: WebhookDraft): WebhookTarget {
+    const settings = checkSettings(validate(WebhookDraft, draft), this.#policy)
+    return {
+      projectId,
+      url: settings.url,
+      secrets: [settings.secret ?? generateSecret()],
+      headers: settings.headers ?? {},
+      application_id: settings.application_id ?? null,
+      environment_name: settings.environment_name ?? null,
+    }
+  }
+}
+
+/** What a change makes of `is_active` and `disabled_reason`. */
+function activity(before: Webhook, changes: WebhookChanges): Pick<Webhook, 'is_active' | 'disabled_reason'> {
+  const isFilterLost =
+    before.disabled_reason === 'application_deleted' && changes.application_id === undefined
+  if (changes.is_active === true && isFilterLost) {
+    throw new PostriderError(
+      'conflict',
+      'The application of this webhook was deleted: name the application_id that it is for now, or null for all of them.',
+    )
+  }
+  if (changes.is_active !== undefined) return { is_active: changes.is_active, disabled_reason: null }
+  // The filter is set anew: what stopped it is settled, and it can be made active whenever its owner likes.
+  const isSettled = before.disabled_reason === 'application_deleted' && !isFilterLost
+  return { is_active: before.is_active, disabled_reason: isSettled ? null : before.disabled_reason }
+}
+
+function checkReactivated(webhook: Webhook, policy: AddressPolicy): Pick<Webhook, 'url'> {
+  if (webhook.event_types.length === 0) {
+    throw invalid([{ path: 'event_types', message: 'must have at least 1 entry' }])
+  }
+  return { url: checkedUrl(webhook.url, policy) }
+}

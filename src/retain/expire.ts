@@ -1,0 +1,89 @@
+import type { Queryable } from '../database/database.ts'
+
+/** Rows in one transaction: short enough that nobody waits for its locks. */
+const batchSize = 1_000
+
+export interface Expired {
+  deliveries: number
+  events: number
+}
+
+/**
+ * Deletes `delivered` and `failed` deliveries created before `cutoff` with their attempts, then the events of that age
+ * that no delivery refers to any more, and finished replays. Whatever is pending or delivering stays, however old. Any
+ * number of processes may do this at once: rows that another one is deleting are skipped. `signal` ends it between two
+ * batches.
+ */
+export async function expire(queryable: Queryable, cutoff: Date, signal?: AbortSignal): Promise<Expired> {
+  const deliveries = await inBatches(() => deleteDeliveries(queryable, cutoff), signal)
+  const events = await inBatches(() => deleteEvents(queryable, cutoff), signal)
+  await queryable.query(
+    `DELETE FROM postrider.replays
+     WHERE created_at < $1::timestamptz
+       AND finished_at IS NOT NULL`,
+    [cutoff],
+  )
+  return { deliveries, events }
+}
+
+async function inBatches(deleteBatch: () => Promise<number>, signal?: AbortSignal): Promise<number> {
+  let total = 0
+  for (;;) {
+    const deleted = await deleteBatch()
+    total += deleted
+    if (deleted < batchSize || signal?.aborted) return total
+  }
+}
+
+async function deleteDeliveries(queryable: Queryable, cutoff: Date): Promise<number> {
+  const { rowCount } = await queryable.query(
+    `DELETE FROM postrider.webhook_deliveries
+     WHERE id = ANY(ARRAY(
+       SELECT id
+       FROM postrider.webhook_deliveries
+       WHERE created_at < $1::timestamptz
+         AND status IN ('delivered', 'failed')
+       ORDER BY created_at
+       LIMIT ${batchSize}
+       FOR UPDATE SKIP LOCKED
+     ))`,
+    [cutoff],
+  )
+  return rowCount ?? 0
+}
+
+async function deleteEvents(queryable: Queryable, cutoff: Date): Promise<number> {
+  const { rows } = await queryable.query<{ count: number }>(
+    `WITH expired AS MATERIALIZED (
+       SELECT event.project_id, event.id
+       FROM postrider.events AS event
+       WHERE event.created_at < $1::timestamptz
+         AND NOT EXISTS (
+           SELECT
+           FROM postrider.webhook_deliveries AS delivery
+           WHERE delivery.event_id = event.id
+             AND delivery.project_id = event.project_id
+         )
+       ORDER BY event.created_at
+       LIMIT ${batchSize}
+       FOR UPDATE SKIP LOCKED
+     ),
+     payloads AS (
+       DELETE FROM postrider.event_payloads AS stored
+       USING expired
+       WHERE stored.project_id = expired.project_id
+         AND stored.event_id = expired.id
+     ),
+     deleted AS (
+       DELETE FROM postrider.events AS event
+       USING expired
+       WHERE event.project_id = expired.project_id
+         AND event.id = expired.id
+       RETURNING event.id
+     )
+     SELECT COUNT(*)::integer AS count
+     FROM deleted`,
+    [cutoff],
+  )
+  return rows[0]!.count
+}
