@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { settingsTable } from '../src/cli/settings-help.ts'
 
 const file = new URL('../README.md', import.meta.url)
-const start = '<!-- settings: made by npm run settings -->'
+const start = '<!-- settings: made by npm run generate -->'
 const end = '<!-- /settings -->'
 
 const text = readFileSync(file, 'utf8')

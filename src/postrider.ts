@@ -25,7 +25,7 @@ import { type NewEvent, type Publication, publish, publishJson, publishMany } fr
 import { ApiKeys } from './registry/api-keys.ts'
 import { Applications } from './registry/applications.ts'
 import { Projects } from './registry/projects.ts'
-import { sealPlainSecrets } from './registry/seal-plain.ts'
+import { requireKeys, sealPlainSecrets } from './registry/seal-plain.ts'
 import { Cipher, type EncryptionKey } from './registry/secrets.ts'
 import { ownHeaders, signingSecrets, Webhooks } from './registry/webhooks.ts'
 import { expire } from './retain/expire.ts'
@@ -85,6 +85,7 @@ export class Postrider {
   readonly #notifier: Notifier
   readonly #sender: Sender
   readonly #worker: Worker
+  readonly #connection: Lifecycle
   readonly #lifecycle: Lifecycle
   readonly #timeoutMs: number
   readonly #retentionDays: number
@@ -118,7 +119,7 @@ export class Postrider {
       retrySeconds,
       pollMs: options.pollMs ?? 500,
       // The longest deadline of an attempt, and a little for writing its result.
-      drainMs: 16_000,
+      drainMs: 15_500,
       onEnding: (delivery, ending) => this.#measure(delivery, ending),
       onRescue: (count) => this.metrics.rescued.inc(count),
     })
@@ -136,9 +137,9 @@ export class Postrider {
         this.#notifier.notify()
       },
     })
+    this.#connection = inOrder([{ start: () => this.#prepare(), stop: async () => {} }, this.#keepTime()])
     this.#lifecycle = inOrder([
-      { start: () => this.#prepare(), stop: async () => {} },
-      this.#keepTime(),
+      this.#connection,
       this.#worker,
       createUpkeep({
         database: this.#database,
@@ -154,6 +155,14 @@ export class Postrider {
     await migrate(this.#database, { direction: 'up', log: (message) => this.#logger.info({}, message) })
   }
 
+  /**
+   * Checks that the encryption keys are those of this database, encrypts what is still plain, and keeps the database's
+   * time. For a process that serves the API alone; `start()` does it too.
+   */
+  connect(): Promise<void> {
+    return this.#connection.start()
+  }
+
   /** Sends deliveries from here on. The schema must be up to date. */
   start(): Promise<void> {
     return this.#lifecycle.start()
@@ -162,6 +171,7 @@ export class Postrider {
   /** Takes nothing new, lets what is in flight finish within 20 s, and closes what this object opened. */
   async stop(): Promise<void> {
     await this.#lifecycle.stop()
+    await this.#connection.stop()
     this.#notifier.stop()
     await this.#sender.close()
     await this.#database.close()
@@ -233,7 +243,7 @@ export class Postrider {
   readonly replays = {
     /** Sends many finished deliveries of a webhook again, in the background. */
     create: (projectId: string, webhookId: string, request: ReplayRequest) =>
-      createReplay(this.#database, { projectId, webhookId }, request, this.#clock.now()),
+      createReplay(this.#database, { projectId, webhookId }, request),
   }
 
   readonly webhookTests = {
@@ -295,6 +305,7 @@ export class Postrider {
 
   async #prepare(): Promise<void> {
     await this.#clock.synchronize(this.#database)
+    await requireKeys(this.#database, this.#cipher)
     const sealed = await sealPlainSecrets(this.#database, this.#cipher)
     if (sealed > 0)
       this.#logger.info({ webhooks: sealed }, 'secrets that were stored in the clear are encrypted now')

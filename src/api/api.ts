@@ -36,7 +36,7 @@ export interface ApiOptions {
 
 export interface Api {
   /** Answers one request; fits whatever knows the `Request` and `Response` of the Fetch standard. Never throws. */
-  fetch(request: Request, env?: unknown): Promise<Response>
+  fetch: (request: Request, env?: unknown) => Promise<Response>
 }
 
 /**
@@ -63,7 +63,7 @@ export function createApi(options: ApiOptions): Api {
   app.notFound((context) => refuse(context, new PostriderError('not_found', 'There is no such path.')))
   app.onError((error, context) => refuse(context, asPostriderError(error)))
 
-  return { fetch: async (request, env) => app.fetch(request, env as object) }
+  return { fetch: async (request, env) => app.fetch(request, env ?? {}) }
 }
 
 /** One call: who asks, what is asked, the answer. */

@@ -21,7 +21,7 @@ export function readQuery<Shape extends TObject>(shape: Shape, search: URLSearch
     } else if (more.length > 0) {
       errors.push({ path: name, message: 'must be given once' })
     } else {
-      given[name] = read(text, property as { type?: string; format?: string })
+      given[name] = read(text, property)
     }
   }
   if (errors.length > 0) throw invalid(errors)

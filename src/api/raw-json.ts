@@ -38,7 +38,7 @@ export function* membersAt(json: string, depth: number): Generator<Member> {
     if (open === depth && start === undefined && kind === token.string) {
       name = scanner.getTokenValue()
       if ((scanner.scan() as number) !== token.colon) continue // a string in an array
-      kind = scanner.scan() as number
+      kind = scanner.scan()
       start = scanner.getTokenOffset()
     }
     if (kind === token.openBrace || kind === token.openBracket) {

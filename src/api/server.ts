@@ -39,7 +39,7 @@ export interface ApiServer {
 }
 
 /** How long requests in flight may take to finish when it stops. */
-const drainMs = 10_000
+const drainMs = 2_000
 
 /** The API on a server of its own. */
 export function createServer(options: ServerOptions): ApiServer {

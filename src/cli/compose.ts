@@ -43,7 +43,7 @@ export function compose(config: Config, parts: Parts, log: Logger): Lifecycle & 
   const enginePart: Lifecycle = {
     async start() {
       postrider = new Postrider({ ...config, connectionString: database.connectionString, logger: log })
-      if (parts.worker) await postrider.start()
+      await (parts.worker ? postrider.start() : postrider.connect())
     },
     stop: () => postrider.stop(),
   }

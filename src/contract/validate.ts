@@ -111,7 +111,7 @@ const formatMessages: Record<string, string> = {
 /** `unknown field typ: did you mean type?` */
 export function unknownField(name: string, known: readonly string[], what = 'field'): string {
   const nearest = known.length > 0 ? closest(name.slice(0, 100), known) : undefined
-  const isNear = nearest !== undefined && distance(name.slice(0, 100), nearest) < nearest.length / 2
+  const isNear = nearest !== undefined && distance(name.slice(0, 100), nearest) <= nearest.length / 2
   return `unknown ${what} \`${shortened(name)}\`${isNear ? `: did you mean \`${nearest}\`?` : ''}`
 }
 

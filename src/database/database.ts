@@ -44,6 +44,8 @@ export class Database implements Queryable {
   async transaction<Result>(work: (transaction: Queryable) => Promise<Result>): Promise<Result> {
     const client = await this.pool.connect()
     let broken: Error | undefined
+    // A lost connection fails the statement that runs. Without a listener it would also end the process.
+    client.on('error', ignore)
     try {
       await client.query('BEGIN')
       const result = await work(client)
@@ -55,6 +57,7 @@ export class Database implements Queryable {
       })
       throw error
     } finally {
+      client.off('error', ignore)
       client.release(broken)
     }
   }
@@ -63,3 +66,5 @@ export class Database implements Queryable {
     if (this.#owned && !this.pool.ended) await this.pool.end()
   }
 }
+
+function ignore(): void {}

@@ -15,7 +15,7 @@ import {
   readPostmaster,
   shutDown,
 } from './embedded/server.ts'
-import { connectionString, leave, use } from './embedded/use.ts'
+import { answers, connectionString, leave, use } from './embedded/use.ts'
 
 export interface EmbeddedOptions {
   /** Where the cluster is kept between starts, e.g. `.postrider/postgres`. Made when missing. */
@@ -87,9 +87,7 @@ export async function findEmbedded(dataDir: string): Promise<string | null> {
   const postmaster = await readPostmaster(cluster)
   if (!postmaster?.ready || !(await isServer(postmaster.pid, cluster))) return null
   const password = await readFile(join(path, 'password'), 'utf8')
-  const client = await use(password, postmaster.port, cluster)
-  if (!client) return null
-  await client.end()
+  if (!(await answers(password, postmaster.port, cluster))) return null
   return connectionString(password, postmaster.port, DATABASE)
 }
 

@@ -24,9 +24,9 @@ interface ReplayJob {
   webhook_id: string
   status: 'failed' | 'delivered'
   since: Date
-  until: Date | null
+  /** To the microsecond, which a Date would cut off. */
+  until: string
   event_types: string[]
-  created_at: Date
   last_created_at: string | null
   last_id: string | null
 }
@@ -38,7 +38,7 @@ const stepSize = 500
 const matches = `row.webhook_id = $1::uuid
   AND row.status = $2::postrider.webhook_delivery_status
   AND row.created_at >= $3::timestamptz
-  AND row.created_at < $4::timestamptz
+  AND row.created_at < COALESCE($4::timestamptz, now())
   AND ARRAY(SELECT jsonb_array_elements_text($5::jsonb)) && postrider.event_type_patterns(row.event_type)`
 
 /**
@@ -49,7 +49,6 @@ export async function createReplay(
   database: Database,
   { projectId, webhookId }: { projectId: string; webhookId: string },
   { since, until, status = 'failed', event_types = ['*'], dry_run = false }: ReplayRequest,
-  now: Date,
 ): Promise<Replay> {
   if (until && until <= since) throw invalidField('until', 'must be later than since')
   return database.transaction(async (transaction) => {
@@ -63,19 +62,19 @@ export async function createReplay(
       `SELECT COUNT(*)::integer AS count
        FROM postrider.webhook_deliveries AS row
        WHERE ${matches}`,
-      [webhookId, status, since, until ?? now, types],
+      [webhookId, status, since, until ?? null, types],
     )
     const { count } = counted.rows[0]!
     if (dry_run) return { count }
 
     const stored = await transaction.query<{ id: string; count: number }>(
-      `INSERT INTO postrider.replays (project_id, webhook_id, status, since, until, event_types, count, created_at)
+      `INSERT INTO postrider.replays (project_id, webhook_id, status, since, until, event_types, count)
        VALUES ($1::uuid, $2::uuid, $3::postrider.webhook_delivery_status, $4::timestamptz, $5::timestamptz, $6::jsonb,
-               $7::integer, $8::timestamptz)
+               $7::integer)
        ON CONFLICT (webhook_id, status, since, until, event_types) WHERE finished_at IS NULL
        DO UPDATE SET count = replays.count
        RETURNING id, count`,
-      [projectId, webhookId, status, since, until ?? null, types, count, now],
+      [projectId, webhookId, status, since, until ?? null, types, count],
     )
     return { count: stored.rows[0]!.count, replay_id: stored.rows[0]!.id }
   })
@@ -114,7 +113,7 @@ export function stepReplay(
         job.webhook_id,
         job.status,
         job.since,
-        job.until ?? job.created_at,
+        job.until,
         JSON.stringify(job.event_types),
         job.last_created_at,
         job.last_id,
@@ -138,7 +137,7 @@ export function stepReplay(
 
 async function takeJob(transaction: Queryable): Promise<ReplayJob | undefined> {
   const { rows } = await transaction.query<ReplayJob>(
-    `SELECT id, webhook_id, status, since, until, event_types, created_at,
+    `SELECT id, webhook_id, status, since, COALESCE(until, created_at)::text AS until, event_types,
             last_created_at::text AS last_created_at, last_id
      FROM postrider.replays
      WHERE finished_at IS NULL

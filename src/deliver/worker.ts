@@ -246,7 +246,7 @@ export class Worker {
     const { database, clock, logger, drainMs } = this.#options
     const giveUp = setTimeout(() => this.#abort.abort(), drainMs)
     // Their results may still wait for a database that is away: then their leases run out.
-    const forget = setTimeout(() => this.#recorder.abort(), drainMs + 2_000)
+    const forget = setTimeout(() => this.#recorder.abort(), drainMs + 1_000)
     await Promise.all(Array.from(this.#inFlight.values(), ({ ended }) => ended))
     clearTimeout(giveUp)
     clearTimeout(forget)

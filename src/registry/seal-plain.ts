@@ -1,8 +1,37 @@
+import { PostriderError } from '../contract/errors.ts'
 import type { Database } from '../database/database.ts'
 import { sealed, type StoredCredentials } from './credentials.ts'
-import type { Cipher } from './secrets.ts'
+import { type Cipher, sealedForm } from './secrets.ts'
 
 const batchSize = 100
+
+/**
+ * Finds out at the start, not at the first delivery, that a key is missing.
+ *
+ * @throws {PostriderError} `internal`, naming the ids of keys that stored secrets need and `cipher` does not have
+ */
+export async function requireKeys(database: Database, cipher: Cipher): Promise<void> {
+  const { rows } = await database.query<{ id: string }>(
+    `SELECT DISTINCT split_part(stored, '.', 2) AS id
+     FROM postrider.webhooks AS webhook
+     CROSS JOIN LATERAL (
+       SELECT webhook.secret
+       UNION ALL
+       SELECT webhook.previous_secret
+       UNION ALL
+       SELECT header.value
+       FROM jsonb_each_text(webhook.headers) AS header
+     ) AS sealed (stored)
+     WHERE stored ~ $1::text`,
+    [sealedForm],
+  )
+  const missing = rows.map(({ id }) => id).filter((id) => !cipher.has(id))
+  if (missing.length === 0) return
+  throw new PostriderError(
+    'internal',
+    `Stored secrets need the encryption key ${missing.map((id) => `"${id}"`).join(', ')}, which is not among the keys given: add it to them.`,
+  )
+}
 
 /**
  * Encrypts the secrets and header values of webhooks that were stored before there was encryption; answers how many
@@ -31,14 +60,19 @@ function sealBatch(
        FROM postrider.webhooks
        WHERE id > $1::uuid
          AND (
-           secret !~ '^v1[.]'
-           OR previous_secret !~ '^v1[.]'
-           OR jsonb_path_exists(headers, '$.* ? (@.type() != "string" || !(@ like_regex "^v1[.]"))')
+           secret !~ $3::text
+           OR previous_secret !~ $3::text
+           OR EXISTS (
+             SELECT
+             FROM jsonb_each(headers) AS header
+             WHERE jsonb_typeof(header.value) <> 'string'
+               OR header.value #>> '{}' !~ $3::text
+           )
          )
        ORDER BY id
        LIMIT $2::integer
        FOR NO KEY UPDATE`,
-      [after, batchSize],
+      [after, batchSize, sealedForm],
     )
     let changed = 0
     for (const row of rows) {
@@ -55,7 +89,7 @@ function sealBatch(
           row.webhook_id,
           credentials.secret,
           credentials.previous_secret,
-          JSON.stringify(credentials.headers),
+          credentials.headers && JSON.stringify(credentials.headers),
         ],
       )
     }

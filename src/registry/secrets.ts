@@ -22,7 +22,10 @@ export interface Binding {
 
 const ivBytes = 12
 const tagBytes = 16
-const sealedForm = /^v1\.([A-Za-z0-9_-]{1,64})\.([A-Za-z0-9_-]{38,})$/
+
+/** The form of a stored value, for regular expressions here and in SQL. */
+export const sealedForm = '^v1[.]([A-Za-z0-9_-]{1,64})[.]([A-Za-z0-9_-]{38,})$'
+const sealedPattern = new RegExp(sealedForm)
 
 /**
  * Encrypts what the database must not tell: AES-256-GCM, with the newest of the keys. Stored as
@@ -42,6 +45,10 @@ export class Cipher {
     this.#keys = new Map(keys.map(({ id, key }) => [id, key]))
   }
 
+  has(keyId: string): boolean {
+    return this.#keys.has(keyId)
+  }
+
   /** @throws {PostriderError} if there is no key at all */
   seal(plain: string, binding: Binding): string {
     if (!this.#newest)
@@ -59,7 +66,7 @@ export class Cipher {
    * @throws {PostriderError} if the key is missing, or the value was changed or belongs elsewhere
    */
   unseal(stored: string, binding: Binding): string {
-    const [, id, text] = sealedForm.exec(stored) ?? []
+    const [, id, text] = sealedPattern.exec(stored) ?? []
     if (id === undefined || text === undefined) return stored
     const key = this.#keys.get(id)
     if (!key) throw new PostriderError('internal', `The encryption key "${id}" is needed and was not given.`)
@@ -83,7 +90,7 @@ export class Cipher {
 }
 
 export function isSealed(stored: string): boolean {
-  return sealedForm.test(stored)
+  return sealedPattern.test(stored)
 }
 
 function additionalData({ projectId, webhookId, column, header }: Binding): Buffer {

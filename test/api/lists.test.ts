@@ -23,7 +23,7 @@ test.each(lists)(
     const existing: string[] = (await api.call('GET', `${path}?limit=100`)).body[plural].map(
       ({ id }: { id: string }) => id,
     )
-    const ids = [...existing.toReversed()]
+    const ids = existing.toReversed()
     for (let count = 0; count < 7; count += 1) ids.push(await add())
 
     const read: string[] = []

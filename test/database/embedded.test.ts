@@ -88,6 +88,21 @@ test('four starts at once on a new directory make one server, and all four stop 
   expect(await findEmbedded(dataDir)).toBeNull()
 })
 
+test('who only looks for it neither keeps it running nor stops it', async () => {
+  const dataDir = await temporaryDataDir()
+  const killed = await startChild(dataDir)
+  await killed.kill()
+  expect(await findEmbedded(dataDir)).toBe(killed.connectionString)
+  expect(await findEmbedded(dataDir)).toBe(killed.connectionString)
+
+  const postgres = await startEmbedded({ dataDir })
+  const looks = Array.from({ length: 20 }, () => findEmbedded(dataDir))
+  await postgres.stop()
+
+  for (const found of await Promise.all(looks)) expect([null, killed.connectionString]).toContain(found)
+  expect(await postmaster(dataDir)).toBeUndefined()
+})
+
 test('a start while the last user stops it gets a server all the same', async () => {
   const dataDir = await temporaryDataDir()
   let postgres = await startEmbedded({ dataDir })

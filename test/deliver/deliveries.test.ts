@@ -204,12 +204,7 @@ describe('a replay', () => {
 
   it('counts without doing anything when asked to', async () => {
     const { projectId, webhookId, clock } = await deliveries(3, 'failed')
-    const replay = await createReplay(
-      database,
-      { projectId, webhookId },
-      { since, dry_run: true },
-      clock.now(),
-    )
+    const replay = await createReplay(database, { projectId, webhookId }, { since, dry_run: true })
     expect(replay).toEqual({ count: 3 })
     await carryOut(clock.now())
     expect(await statuses(webhookId)).toEqual({ failed: 3 })
@@ -224,7 +219,7 @@ describe('a replay', () => {
       [webhookId, projectId],
     )
     const now = new Date(clock.now().getTime() + 1_000)
-    expect(await createReplay(database, { projectId, webhookId }, { since }, now)).toMatchObject({
+    expect(await createReplay(database, { projectId, webhookId }, { since })).toMatchObject({
       count: 1_201,
     })
     expect(await stepReplay(database, { now, scheduleLength })).toBe(true)
@@ -237,8 +232,8 @@ describe('a replay', () => {
   it('asked for twice while it runs is one replay, and carried out by two at once sends each once', async () => {
     const { projectId, webhookId, clock } = await deliveries(4, 'delivered')
     const request = { since, status: 'delivered' as const }
-    const first = await createReplay(database, { projectId, webhookId }, request, clock.now())
-    const second = await createReplay(database, { projectId, webhookId }, request, clock.now())
+    const first = await createReplay(database, { projectId, webhookId }, request)
+    const second = await createReplay(database, { projectId, webhookId }, request)
     expect(second).toEqual(first)
     await Promise.all([carryOut(clock.now()), carryOut(clock.now())])
     const { rows } = await database.query(
@@ -258,8 +253,7 @@ describe('a replay', () => {
     )
     const now = new Date(clock.now().getTime() + 1_000)
     const count = async (request: object) =>
-      (await createReplay(database, { projectId, webhookId }, { since, dry_run: true, ...request }, now))
-        .count
+      (await createReplay(database, { projectId, webhookId }, { since, dry_run: true, ...request })).count
     expect(await count({ event_types: ['config.*'] })).toBe(2)
     expect(await count({ event_types: ['order.paid'] })).toBe(1)
     expect(await count({})).toBe(3)
@@ -267,7 +261,7 @@ describe('a replay', () => {
     expect(await count({ until: new Date(since.getTime() + 1) })).toBe(0)
     await expect(count({ until: since })).rejects.toMatchObject({ code: 'validation_failed' })
     await expect(
-      createReplay(database, { projectId: randomUUID(), webhookId }, { since }, now),
+      createReplay(database, { projectId: randomUUID(), webhookId }, { since }),
     ).rejects.toMatchObject({ code: 'not_found' })
   })
 })

@@ -31,9 +31,9 @@ export interface TestApi extends TestDatabase {
   adminKey: string
   postrider: Postrider
   /** Makes a call; its answer must be one that the OpenAPI document tells of. */
-  call(method: string, path: string, options?: CallOptions): Promise<ApiAnswer>
+  call: (method: string, path: string, options?: CallOptions) => Promise<ApiAnswer>
   /** A project and a key for each role. */
-  createProject(): Promise<TestProject>
+  createProject: () => Promise<TestProject>
 }
 
 export interface TestProject {
@@ -86,7 +86,7 @@ export async function startApi(
       ...(body !== undefined && { body: body as BodyInit, duplex: 'half' }),
     })
     const text = await response.text()
-    const isJson = /json/.test(response.headers.get('content-type') ?? '')
+    const isJson = text !== '' && /json/.test(response.headers.get('content-type') ?? '')
     const answer = {
       status: response.status,
       headers: response.headers,

@@ -10,6 +10,24 @@ const IN_USE_LOCK = [0x706f7374, 0x75736564] as const
 
 /** Connects and counts as a user of the server. Undefined when this is the server of another cluster. */
 export async function use(password: string, port: number, cluster: string): Promise<Client | undefined> {
+  const client = await connect(password, port, cluster)
+  try {
+    await client?.query('SELECT pg_advisory_lock_shared($1::integer, $2::integer)', [...IN_USE_LOCK])
+    return client
+  } catch (error) {
+    await client?.end().catch(() => {})
+    throw error
+  }
+}
+
+/** Whether this cluster's server answers there. Asking does not count as use. */
+export async function answers(password: string, port: number, cluster: string): Promise<boolean> {
+  const client = await connect(password, port, cluster).catch(() => undefined)
+  await client?.end().catch(() => {})
+  return client !== undefined
+}
+
+async function connect(password: string, port: number, cluster: string): Promise<Client | undefined> {
   const client = new Client({
     connectionString: connectionString(password, port, 'postgres'),
     application_name: 'postrider (keeps the server)',
@@ -24,10 +42,7 @@ export async function use(password: string, port: number, cluster: string): Prom
       `SELECT current_setting('data_directory') = $1::text AS ours`,
       [cluster],
     )
-    if (rows[0]?.ours) {
-      await client.query('SELECT pg_advisory_lock_shared($1::integer, $2::integer)', [...IN_USE_LOCK])
-      return client
-    }
+    if (rows[0]?.ours) return client
   } catch (error) {
     await client.end().catch(() => {})
     throw error

@@ -1,6 +1,5 @@
 -- The schema that Postrider grew from: webhooks, and one table that is both their queue and their history.
-
-CREATE SCHEMA IF NOT EXISTS postrider;
+-- Schema `postrider` is there: whoever runs migrations keeps its own table in it.
 
 -- PostgreSQL 18 has uuidv7(). Below it the same meaning in SQL (RFC 9562, section 5.7): 48 bits of unix
 -- milliseconds, version 7, 12 bits of sub-millisecond time, variant 10, 62 random bits.
