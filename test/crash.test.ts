@@ -29,11 +29,11 @@ async function startWorker(connectionString: string): Promise<ChildProcess> {
     },
   })
   workers.push(worker)
-  worker.stderr!.pipe(process.stderr)
-  for await (const chunk of worker.stdout!) {
+  worker.stderr.pipe(process.stderr)
+  for await (const chunk of worker.stdout) {
     if (String(chunk).includes('Postrider is up')) break
   }
-  worker.stdout!.resume()
+  worker.stdout.resume()
   return worker
 }
 

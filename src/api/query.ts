@@ -1,6 +1,6 @@
 import type { Static, TObject } from 'typebox'
 import type { FieldError } from '../contract/errors.ts'
-import { invalid, unknownField, validate } from '../contract/validate.ts'
+import { invalid, memberPath, unknownField, validate } from '../contract/validate.ts'
 
 /**
  * The query of a call. A parameter is text; where its shape is a whole number, text that is one becomes it.
@@ -15,7 +15,7 @@ export function readQuery<Shape extends TObject>(shape: Shape, search: URLSearch
     const [text = '', ...more] = search.getAll(name)
     if (property === undefined) {
       errors.push({
-        path: name,
+        path: memberPath('', name),
         message: unknownField(name, Object.keys(shape.properties), 'query parameter'),
       })
     } else if (more.length > 0) {

@@ -26,7 +26,26 @@ export const Delivery = strict(
         'In words: `http 500`, `timeout after 10000 ms`, `connection refused`, `webhook inactive`.',
     }),
   },
-  { title: 'Delivery' },
+  {
+    title: 'Delivery',
+    examples: [
+      {
+        id: '019a8c2e-7d10-7c3a-9f62-0b6a54c0e1d7',
+        webhook_id: '019a8c2e-51c4-7b0e-8f3d-6a1d2c9b7e40',
+        event_id: '019a8c2e-7d0f-7e21-b5a4-3c8f19d60a52',
+        event_type: 'config.deployed',
+        status: 'pending',
+        attempts: 1,
+        max_attempts: 6,
+        scheduled_at: '2026-11-24T09:31:02.514Z',
+        created_at: '2026-11-24T09:30:00.000Z',
+        delivered_at: null,
+        last_attempt_at: '2026-11-24T09:30:00.021Z',
+        last_response_status: 500,
+        last_error: 'http 500',
+      },
+    ],
+  },
 )
 
 /** JSON text that goes into an answer as it stands, so that no number passes through a double. */

@@ -43,7 +43,10 @@ export const Publication = strict(
     deliveries: Type.Integer({ minimum: 0, description: 'How many webhooks matched.' }),
     duplicate: Type.Boolean({ description: 'The id was published before, with the same content.' }),
   },
-  { title: 'Publication' },
+  {
+    title: 'Publication',
+    examples: [{ id: '019a8c2e-7d10-7c3a-9f62-0b6a54c0e1d7', deliveries: 2, duplicate: false }],
+  },
 )
 
 export type Publications = Static<typeof Publications>

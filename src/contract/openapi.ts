@@ -63,6 +63,8 @@ const overview = `An *event* is published once; each *webhook* that matches it g
 
 Send a key as \`authorization: Bearer KEY\`. The admin key may do everything. The key of a project has one role: \`view\` reads, \`publish\` publishes events too, \`manage\` does everything inside its project. Anything of another project answers 404, as if it did not exist.
 
+Calls with one key, test sends and wrong keys are limited: 429 with \`retry-after\`.
+
 Lists are newest first: \`limit\` (1 to 100, 50 by default) and \`cursor\`, the \`next_cursor\` of the page before. Times are RFC 3339.
 
 Errors are \`application/problem+json\` (RFC 9457). Programs should look at \`code\`:

@@ -293,7 +293,7 @@ export const routes = {
     summary: 'Send past deliveries again',
     description: 'Safe to repeat: the same replay asked for again while it runs is that replay.',
     body: body(NewReplay),
-    answers: { 202: Replay },
+    answers: { 200: Replay },
   },
 
   publishEvent: {

@@ -70,7 +70,27 @@ export const Webhook = strict(
     updated_at: Moment,
     created_by_id: nullable(Uuid),
   },
-  { title: 'Webhook' },
+  {
+    title: 'Webhook',
+    examples: [
+      {
+        id: '019a8c2e-51c4-7b0e-8f3d-6a1d2c9b7e40',
+        project_id: '019a8c2e-0a3b-7d5c-9e1f-4b7a8c2d6e90',
+        name: 'Billing',
+        url: 'https://example.com/webhooks',
+        event_types: ['config.*'],
+        application_id: null,
+        environment_name: 'production',
+        is_active: true,
+        disabled_reason: null,
+        description: null,
+        header_names: ['x-api-token'],
+        created_at: '2026-11-24T09:00:00.000Z',
+        updated_at: '2026-11-24T09:00:00.000Z',
+        created_by_id: null,
+      },
+    ],
+  },
 )
 
 const Secret = Type.String({

@@ -132,7 +132,7 @@ test('a replay counts what it would send again, and is the same one while it run
   const path = `${project.path}/webhooks/${webhook.id}/replay`
   const since = '2020-01-01T00:00:00Z'
   expect(await api.call('POST', path, { json: { since, dry_run: true } })).toMatchObject({
-    status: 202,
+    status: 200,
     body: { count: 2 },
   })
   expect(

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { v5 } from 'uuid'
 import { startApi } from '../support/api.ts'
@@ -159,4 +160,18 @@ test('events are narrowed by type and period', async () => {
   expect(await of('?since=2020-01-01T00:00:00Z')).toBe(3)
   expect(await of(`?since=${new Date(Date.now() + 60_000).toISOString()}`)).toBe(0)
   expect((await api.call('GET', `${path}?type=a.*`)).status).toBe(422)
+})
+
+test('any JSON comes back as the same JSON', async () => {
+  const storable = fc
+    .jsonValue({ maxDepth: 6 })
+    .filter((value) => !/\\\\u(0000|d[89a-f])/i.test(JSON.stringify(value)))
+  await fc.assert(
+    fc.asyncProperty(storable, async (data) => {
+      const { id } = (await publish({ type: 'any', data })).body
+      const event = (await api.call('GET', `${events}/${id}`)).body
+      expect(event.payload.data).toEqual(JSON.parse(JSON.stringify(data)))
+    }),
+    { numRuns: 50 },
+  )
 })

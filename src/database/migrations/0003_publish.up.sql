@@ -193,8 +193,9 @@ AS $$
 #variable_conflict use_column
 DECLARE
   position integer;
-  known uuid[];
   fresh uuid[];
+  counts integer[];
+  publication postrider.publication;
   published_at timestamptz := date_trunc('milliseconds', clock_timestamp());
 BEGIN
   PERFORM
@@ -246,19 +247,43 @@ BEGIN
       ) AS payload
     FROM given
   ),
-  matched AS MATERIALIZED (
+  routes AS MATERIALIZED (
+    -- A batch has many events and few kinds of them: each kind is matched once.
     SELECT
-      given.id AS event_id,
+      kinds.type,
+      kinds.application_id,
+      kinds.environment_name,
+      postrider.event_type_patterns(kinds.type) AS patterns
+    FROM (
+      SELECT DISTINCT type, application_id, environment_name
+      FROM given
+    ) AS kinds
+  ),
+  matching AS MATERIALIZED (
+    SELECT
+      routes.type,
+      routes.application_id,
+      routes.environment_name,
       webhook.id AS webhook_id
-    FROM given
+    FROM routes
     JOIN postrider.webhooks AS webhook
       ON webhook.project_id = publish_columns.project_id
       AND webhook.is_active
-      AND webhook.event_types ?| postrider.event_type_patterns(given.type)
-      AND (webhook.application_id IS NULL OR webhook.application_id = given.application_id)
-      AND (webhook.environment_name IS NULL OR webhook.environment_name = given.environment_name)
+      AND webhook.event_types ?| routes.patterns
+      AND (webhook.application_id IS NULL OR webhook.application_id = routes.application_id)
+      AND (webhook.environment_name IS NULL OR webhook.environment_name = routes.environment_name)
     -- A webhook that is being deleted is waited for and left out, instead of failing the foreign key.
     FOR KEY SHARE OF webhook
+  ),
+  matched AS MATERIALIZED (
+    SELECT
+      given.id AS event_id,
+      matching.webhook_id
+    FROM given
+    JOIN matching
+      ON matching.type = given.type
+      AND matching.application_id IS NOT DISTINCT FROM given.application_id
+      AND matching.environment_name IS NOT DISTINCT FROM given.environment_name
   ),
   counted AS (
     SELECT
@@ -284,7 +309,7 @@ BEGIN
       ON counted.event_id = given.id
     ORDER BY given.id
     ON CONFLICT (project_id, id) DO NOTHING
-    RETURNING id, type
+    RETURNING id, type, deliveries
   ),
   kept AS (
     INSERT INTO postrider.event_payloads (project_id, event_id, payload)
@@ -310,36 +335,44 @@ BEGIN
     JOIN matched
       ON matched.event_id = remembered.id
   )
-  SELECT COALESCE(array_agg(remembered.id), '{}') INTO fresh
+  SELECT
+    COALESCE(array_agg(remembered.id), '{}'),
+    COALESCE(array_agg(remembered.deliveries), '{}')
+  INTO fresh, counts
   FROM remembered;
 
   IF cardinality(fresh) < cardinality(ids) THEN
     FOR position IN 1..cardinality(ids) LOOP
-      CONTINUE WHEN ids[position] = ANY(fresh) AND ids[position] <> ALL(ids[:position - 1]);
-      PERFORM postrider.check_same_event(
-        publish_columns.project_id, paths[position], ids[position], types[position], data[position],
-        application_ids[position], environment_names[position], timestamps[position]
-      );
+      publication.id := ids[position];
+      publication.duplicate := ids[position] <> ALL(fresh) OR ids[position] = ANY(ids[:position - 1]);
+      publication.deliveries := CASE
+        WHEN publication.duplicate THEN postrider.deliveries_of_same_event(
+          publish_columns.project_id, paths[position], ids[position], types[position], data[position],
+          application_ids[position], environment_names[position], timestamps[position]
+        )
+        ELSE counts[array_position(fresh, ids[position])]
+      END;
+      RETURN NEXT publication;
     END LOOP;
+    RETURN;
   END IF;
 
+  -- No table is read for the usual answer: a plan cached while it was small would scan it.
   RETURN QUERY
   SELECT
-    event.id,
-    event.deliveries,
-    cardinality(fresh) < cardinality(ids)
-      AND (event.id <> ALL(fresh) OR given.ordinality > array_position(ids, event.id))
+    given.id,
+    inserted.deliveries,
+    false
   FROM unnest(ids) WITH ORDINALITY AS given (id, ordinality)
-  JOIN postrider.events AS event
-    ON event.project_id = publish_columns.project_id
-    AND event.id = given.id
+  JOIN unnest(fresh, counts) AS inserted (id, deliveries)
+    ON inserted.id = given.id
   ORDER BY given.ordinality;
 END
 $$;
 
--- Raises unless the event stored under this id has the same content: equal type, data (as jsonb compares), and
--- application and environment, and the timestamp where one is given.
-CREATE FUNCTION postrider.check_same_event(
+-- How many deliveries the event stored under this id made. Raises unless it has the same content: equal type, data (as
+-- jsonb compares), application and environment, and the timestamp where one is given.
+CREATE FUNCTION postrider.deliveries_of_same_event(
   project_id uuid,
   path text,
   id uuid,
@@ -349,41 +382,43 @@ CREATE FUNCTION postrider.check_same_event(
   environment_name text,
   "timestamp" timestamptz
 )
-RETURNS void
+RETURNS integer
 LANGUAGE plpgsql
-STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
   same boolean;
+  deliveries integer;
 BEGIN
   SELECT
-    event.type = check_same_event.type
-      AND event.application_id IS NOT DISTINCT FROM check_same_event.application_id
-      AND event.environment_name IS NOT DISTINCT FROM check_same_event.environment_name
+    event.deliveries,
+    event.type = deliveries_of_same_event.type
+      AND event.application_id IS NOT DISTINCT FROM deliveries_of_same_event.application_id
+      AND event.environment_name IS NOT DISTINCT FROM deliveries_of_same_event.environment_name
       AND (
-        check_same_event."timestamp" IS NULL
-        OR event."timestamp" = date_trunc('milliseconds', check_same_event."timestamp")
+        deliveries_of_same_event."timestamp" IS NULL
+        OR event."timestamp" = date_trunc('milliseconds', deliveries_of_same_event."timestamp")
       )
-      AND stored.payload -> 'data' = check_same_event.data
-  INTO same
+      AND stored.payload -> 'data' = deliveries_of_same_event.data
+  INTO deliveries, same
   FROM postrider.events AS event
   JOIN postrider.event_payloads AS stored
     ON stored.project_id = event.project_id
     AND stored.event_id = event.id
-  WHERE event.project_id = check_same_event.project_id
-    AND event.id = check_same_event.id;
+  WHERE event.project_id = deliveries_of_same_event.project_id
+    AND event.id = deliveries_of_same_event.id;
 
   IF same IS NULL THEN
     RAISE EXCEPTION '%id % was being removed while it was published again: try again', path, id
       USING ERRCODE = 'serialization_failure', COLUMN = path || 'id';
   END IF;
   IF NOT same THEN
-    RAISE EXCEPTION '%id % was published before with other content', path, check_same_event.id
+    RAISE EXCEPTION '%id % was published before with other content', path, deliveries_of_same_event.id
       USING ERRCODE = 'unique_violation', COLUMN = path || 'id',
         HINT = 'Use a new id for a new event; send the same content to repeat one.';
   END IF;
+  RETURN deliveries;
 END
 $$;
 
