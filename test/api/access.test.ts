@@ -147,3 +147,35 @@ test('what is no key opens nothing', async () => {
       .status,
   ).toBe(200)
 })
+
+test('ids of another project name nothing in this one, and its lists show nothing of it', async () => {
+  const post = async (path: string, json: object) =>
+    (await api.call('POST', other.path + path, { json })).body
+  const webhook = await post('/webhooks', { name: 'w', url: 'https://example.com' })
+  const application = await post('/applications', { name: 'a' })
+  const apiKey = await post('/api-keys', { name: 'k', role: 'view' })
+  const event = await post('/events', { type: 'a', data: 1 })
+  const [delivery] = (await api.call('GET', `${other.path}/deliveries`)).body.deliveries
+  const ids: Record<string, string> = {
+    webhook_id: webhook.id,
+    application_id: application.id,
+    api_key_id: apiKey.id,
+    event_id: event.id,
+    delivery_id: delivery.id,
+  }
+  const bodies: Record<string, object> = { replayWebhook: { since: '2020-01-01T00:00:00Z' } }
+  for (const { name, method, path } of inProject) {
+    const url = path.replace('{project_id}', own.id).replaceAll(/\{(\w+)\}/g, (_, id: string) => ids[id]!)
+    if (!/_id\}.*_id\}/.test(path)) continue
+    const json = method === 'GET' ? undefined : (bodies[name] ?? {})
+    for (const key of [own.manage, api.adminKey]) {
+      const { status, body } = await api.call(method, url, { key, json })
+      expect({ name, status, code: body.code }).toEqual({ name, status: 404, code: 'not_found' })
+    }
+  }
+  for (const list of ['webhooks', 'applications', 'events', 'deliveries']) {
+    expect((await api.call('GET', `${own.path}/${list}`)).body[list]).toEqual([])
+  }
+  expect((await api.call('GET', `${other.path}/webhooks/${webhook.id}`)).status).toBe(200)
+  expect((await api.call('GET', other.path, { key: apiKey.key })).status).toBe(200)
+})
