@@ -87,29 +87,40 @@ export class Metrics {
 
 async function readBacklog(queryable: Queryable): Promise<Backlog> {
   const { rows } = await queryable.query<{ pending: number; oldest: number }>(
-    `SELECT
+    `WITH RECURSIVE queues AS (
+       (
+         SELECT queued.webhook_id, queued.scheduled_at
+         FROM postrider.delivery_queue AS queued
+         ORDER BY queued.webhook_id, queued.scheduled_at
+         LIMIT 1
+       )
+       UNION ALL
+       SELECT next.webhook_id, next.scheduled_at
+       FROM queues
+       CROSS JOIN LATERAL (
+         SELECT queued.webhook_id, queued.scheduled_at
+         FROM postrider.delivery_queue AS queued
+         WHERE queued.webhook_id > queues.webhook_id
+         ORDER BY queued.webhook_id, queued.scheduled_at
+         LIMIT 1
+       ) AS next
+     )
+     SELECT
        (
          SELECT COUNT(*)::integer
          FROM (
-           SELECT
-           FROM postrider.webhook_deliveries
-           WHERE status = 'pending'
+           SELECT FROM postrider.delivery_queue
+           UNION ALL
+           SELECT FROM postrider.delivery_schedule
            LIMIT ${backlogCountedTo}
          ) AS counted
        ) AS pending,
        COALESCE((
-         SELECT EXTRACT(EPOCH FROM clock_timestamp() - due.scheduled_at)::double precision
-         FROM (
-           SELECT delivery.scheduled_at
-           FROM postrider.webhook_deliveries AS delivery
-           JOIN postrider.webhooks AS webhook
-             ON webhook.id = delivery.webhook_id
-           WHERE delivery.status = 'pending'
-             AND delivery.scheduled_at <= clock_timestamp()
-             AND webhook.is_active
-           ORDER BY delivery.scheduled_at
-           LIMIT 1
-         ) AS due
+         SELECT EXTRACT(EPOCH FROM clock_timestamp() - MIN(queues.scheduled_at))::double precision
+         FROM queues
+         JOIN postrider.webhooks AS webhook
+           ON webhook.id = queues.webhook_id
+           AND webhook.is_active
        ), 0) AS oldest`,
   )
   const { pending, oldest } = rows[0]!

@@ -12,7 +12,7 @@ import type { Ending } from './deliver/deliver.ts'
 import * as deliveries from './deliver/deliveries.ts'
 import { failOverdue } from './deliver/inactive.ts'
 import { createReplay, type ReplayRequest, stepReplay } from './deliver/replay.ts'
-import { rescueExpired } from './deliver/rescue.ts'
+import { requeueLost, rescueExpired } from './deliver/rescue.ts'
 import { Sender } from './deliver/send.ts'
 import { sendTest, type TestEvent, type TestResult, type TestTarget } from './deliver/test-send.ts'
 import { Worker } from './deliver/worker.ts'
@@ -258,12 +258,13 @@ export class Postrider {
   readonly maintenance = {
     /** Deletes finished deliveries older than `days`, with their attempts and events; answers how many deliveries. */
     cleanup: async (days: number): Promise<number> => (await this.#expire(days)).deliveries,
-    /** Takes back deliveries whose worker is gone; answers how many. */
+    /** Takes over deliveries whose worker is gone, and finds any that nobody holds; answers how many. */
     retryStuck: async (): Promise<number> => {
       await this.#clock.synchronize(this.#database)
       const rescued = await rescueExpired(this.#database, this.#clock.now())
-      if (rescued.length > 0) this.#notifier.notify()
-      return rescued.length
+      const requeued = await requeueLost(this.#database)
+      if (rescued.length + requeued > 0) this.#notifier.notify()
+      return rescued.length + requeued
     },
   }
 
@@ -341,6 +342,15 @@ export class Postrider {
           })
           if (failed > 0)
             this.#logger.info({ deliveries: failed }, 'deliveries of inactive webhooks waited too long')
+        },
+      },
+      {
+        name: 'requeue lost deliveries',
+        everySeconds: 3_600,
+        run: async () => {
+          const requeued = await requeueLost(this.#database)
+          if (requeued > 0)
+            this.#logger.error({ deliveries: requeued }, 'unfinished deliveries that nobody held')
         },
       },
       {

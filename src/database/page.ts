@@ -13,8 +13,10 @@ export interface Page<Row> {
 }
 
 interface PageQuery {
-  /** `SELECT columns FROM … ` of one table under the alias `row`, which has `created_at` and `id`. */
-  select: string
+  /** Of one table under the alias `row`, which has `created_at` and `id`. */
+  columns: string
+  /** Its name, with the schema. */
+  from: string
   /** Conditions joined by AND, with parameters $1 … as in `values`. */
   where: readonly string[]
   values: readonly unknown[]
@@ -26,7 +28,7 @@ interface PageQuery {
  */
 export async function readPage<Row extends { id: string }>(
   queryable: Queryable,
-  { select, where, values }: PageQuery,
+  { columns, from, where, values }: PageQuery,
   { limit = 50, cursor }: PageRequest,
 ): Promise<Page<Row>> {
   const conditions = [...where]
@@ -41,7 +43,8 @@ export async function readPage<Row extends { id: string }>(
   parameters.push(limit + 1)
 
   const { rows } = await queryable.query<Row & { microseconds: string }>(
-    `${select.replace(/^\s*SELECT/, `SELECT (EXTRACT(EPOCH FROM row.created_at) * 1000000)::bigint AS microseconds,`)}
+    `SELECT (EXTRACT(EPOCH FROM row.created_at) * 1000000)::bigint AS microseconds, ${columns}
+     FROM ${from} AS row
      WHERE ${conditions.length === 0 ? 'true' : conditions.join(' AND ')}
      ORDER BY row.created_at DESC, row.id DESC
      LIMIT $${parameters.length}::integer`,

@@ -40,6 +40,55 @@ CREATE TABLE postrider.applications (
 CREATE INDEX idx_applications_project ON postrider.applications USING btree (project_id, created_at DESC, id DESC);
 CREATE TRIGGER applications_disable_webhooks BEFORE DELETE ON postrider.applications FOR EACH ROW EXECUTE FUNCTION postrider.disable_webhooks_of_application();
 
+CREATE TABLE postrider.deliveries (
+  id uuid NOT NULL DEFAULT postrider.uuid_generate_v7(),
+  webhook_id uuid NOT NULL,
+  event_id uuid NOT NULL,
+  event_type character varying(255) NOT NULL,
+  payload jsonb,
+  status postrider.webhook_delivery_status NOT NULL DEFAULT 'pending'::postrider.webhook_delivery_status,
+  attempts integer NOT NULL DEFAULT 0,
+  max_attempts integer NOT NULL DEFAULT 6,
+  scheduled_at timestamp with time zone NOT NULL DEFAULT now(),
+  last_attempt_at timestamp with time zone,
+  last_response_status integer,
+  last_response_body text,
+  last_error text,
+  delivered_at timestamp with time zone,
+  created_at timestamp with time zone NOT NULL DEFAULT now(),
+  project_id uuid NOT NULL,
+  rescues integer NOT NULL DEFAULT 0,
+  max_rescues integer NOT NULL DEFAULT 5,
+  retried_at timestamp with time zone,
+  CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (id),
+  CONSTRAINT webhook_deliveries_webhook_id_fkey FOREIGN KEY (webhook_id) REFERENCES postrider.webhooks(id) ON DELETE CASCADE,
+  CONSTRAINT webhook_deliveries_attempts_check CHECK ((attempts >= 0)),
+  CONSTRAINT webhook_deliveries_delivered_at_check CHECK (((status = 'delivered'::postrider.webhook_delivery_status) = (delivered_at IS NOT NULL))),
+  CONSTRAINT webhook_deliveries_max_attempts_check CHECK (((max_attempts >= 1) AND (attempts <= max_attempts))),
+  CONSTRAINT webhook_deliveries_rescues_check CHECK (((rescues >= 0) AND (rescues <= max_rescues))),
+  CONSTRAINT webhook_deliveries_unfinished_check CHECK (((status = ANY (ARRAY['delivered'::postrider.webhook_delivery_status, 'failed'::postrider.webhook_delivery_status])) OR (attempts < max_attempts)))
+) WITH (fillfactor=60, autovacuum_vacuum_scale_factor=0.02, autovacuum_analyze_scale_factor=0.05);
+CREATE INDEX idx_webhook_deliveries_created_at ON postrider.deliveries USING btree (created_at);
+CREATE INDEX idx_webhook_deliveries_project_history ON postrider.deliveries USING btree (project_id, created_at DESC, id DESC);
+CREATE INDEX idx_webhook_deliveries_webhook_history ON postrider.deliveries USING btree (webhook_id, created_at DESC, id DESC);
+CREATE UNIQUE INDEX idx_deliveries_event_webhook ON postrider.deliveries USING btree (event_id, webhook_id);
+CREATE TRIGGER deliveries_delete_attempts AFTER DELETE ON postrider.deliveries REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION postrider.delete_attempts_of_deliveries();
+
+CREATE TABLE postrider.delivery_queue (
+  webhook_id uuid NOT NULL,
+  scheduled_at timestamp with time zone NOT NULL,
+  delivery_id uuid NOT NULL,
+  CONSTRAINT delivery_queue_pkey PRIMARY KEY (webhook_id, scheduled_at, delivery_id)
+) WITH (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=5000, autovacuum_vacuum_cost_delay=0);
+
+CREATE TABLE postrider.delivery_schedule (
+  scheduled_at timestamp with time zone NOT NULL,
+  delivery_id uuid NOT NULL,
+  webhook_id uuid NOT NULL,
+  CONSTRAINT delivery_schedule_pkey PRIMARY KEY (scheduled_at, delivery_id)
+);
+CREATE INDEX idx_delivery_schedule_webhook ON postrider.delivery_schedule USING btree (webhook_id);
+
 CREATE TABLE postrider.event_payloads (
   project_id uuid NOT NULL,
   event_id uuid NOT NULL,
@@ -118,48 +167,29 @@ CREATE TABLE postrider.users (
   CONSTRAINT users_email_key UNIQUE (email)
 );
 
-CREATE TABLE postrider.webhook_deliveries (
-  id uuid NOT NULL DEFAULT postrider.uuid_generate_v7(),
-  webhook_id uuid NOT NULL,
-  event_id uuid NOT NULL,
-  event_type character varying(255) NOT NULL,
-  payload jsonb NOT NULL,
-  status postrider.webhook_delivery_status NOT NULL DEFAULT 'pending'::postrider.webhook_delivery_status,
-  attempts integer NOT NULL DEFAULT 0,
-  max_attempts integer NOT NULL DEFAULT 6,
-  scheduled_at timestamp with time zone NOT NULL DEFAULT now(),
-  last_attempt_at timestamp with time zone,
-  last_response_status integer,
-  last_response_body text,
-  last_error text,
-  delivered_at timestamp with time zone,
-  created_at timestamp with time zone NOT NULL DEFAULT now(),
-  project_id uuid NOT NULL,
-  lease_token uuid,
-  lease_until timestamp with time zone,
-  claimed_at timestamp with time zone,
-  rescues integer NOT NULL DEFAULT 0,
-  max_rescues integer NOT NULL DEFAULT 5,
-  retried_at timestamp with time zone,
-  CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (id),
-  CONSTRAINT webhook_deliveries_webhook_id_fkey FOREIGN KEY (webhook_id) REFERENCES postrider.webhooks(id) ON DELETE CASCADE,
-  CONSTRAINT webhook_deliveries_attempts_check CHECK ((attempts >= 0)),
-  CONSTRAINT webhook_deliveries_delivered_at_check CHECK (((status = 'delivered'::postrider.webhook_delivery_status) = (delivered_at IS NOT NULL))),
-  CONSTRAINT webhook_deliveries_lease_check CHECK ((((status = 'delivering'::postrider.webhook_delivery_status) = (lease_token IS NOT NULL)) AND ((lease_token IS NULL) = (lease_until IS NULL)) AND ((lease_token IS NULL) = (claimed_at IS NULL)))),
-  CONSTRAINT webhook_deliveries_max_attempts_check CHECK (((max_attempts >= 1) AND (attempts <= max_attempts))),
-  CONSTRAINT webhook_deliveries_rescues_check CHECK (((rescues >= 0) AND (rescues <= max_rescues))),
-  CONSTRAINT webhook_deliveries_unfinished_check CHECK (((status = ANY (ARRAY['delivered'::postrider.webhook_delivery_status, 'failed'::postrider.webhook_delivery_status])) OR (attempts < max_attempts)))
-);
-CREATE INDEX idx_webhook_deliveries_created_at ON postrider.webhook_deliveries USING btree (created_at);
-CREATE INDEX idx_webhook_deliveries_delivering ON postrider.webhook_deliveries USING btree (webhook_id) WHERE (status = 'delivering'::postrider.webhook_delivery_status);
-CREATE INDEX idx_webhook_deliveries_due ON postrider.webhook_deliveries USING btree (webhook_id, scheduled_at) WHERE (status = 'pending'::postrider.webhook_delivery_status);
-CREATE INDEX idx_webhook_deliveries_event_id ON postrider.webhook_deliveries USING btree (event_id);
-CREATE INDEX idx_webhook_deliveries_pending ON postrider.webhook_deliveries USING btree (scheduled_at) WHERE (status = 'pending'::postrider.webhook_delivery_status);
-CREATE INDEX idx_webhook_deliveries_project_history ON postrider.webhook_deliveries USING btree (project_id, created_at DESC, id DESC);
-CREATE INDEX idx_webhook_deliveries_webhook_history ON postrider.webhook_deliveries USING btree (webhook_id, created_at DESC, id DESC);
-CREATE INDEX idx_webhook_deliveries_webhook_id ON postrider.webhook_deliveries USING btree (webhook_id);
-CREATE UNIQUE INDEX idx_webhook_deliveries_webhook_event ON postrider.webhook_deliveries USING btree (webhook_id, event_id);
-CREATE TRIGGER webhook_deliveries_fill_project BEFORE INSERT ON postrider.webhook_deliveries FOR EACH ROW WHEN ((new.project_id IS NULL)) EXECUTE FUNCTION postrider.fill_delivery_project();
+CREATE VIEW postrider.webhook_deliveries AS
+ SELECT delivery.id,
+    delivery.webhook_id,
+    delivery.event_id,
+    delivery.event_type,
+    COALESCE(delivery.payload, stored.payload) AS payload,
+    delivery.status,
+    delivery.attempts,
+    delivery.max_attempts,
+    delivery.scheduled_at,
+    delivery.last_attempt_at,
+    delivery.last_response_status,
+    delivery.last_response_body,
+    delivery.last_error,
+    delivery.delivered_at,
+    delivery.created_at,
+    delivery.project_id,
+    delivery.rescues,
+    delivery.max_rescues,
+    delivery.retried_at
+   FROM (postrider.deliveries delivery
+     LEFT JOIN postrider.event_payloads stored ON (((stored.project_id = delivery.project_id) AND (stored.event_id = delivery.event_id))));
+CREATE TRIGGER webhook_deliveries_write INSTEAD OF INSERT OR DELETE OR UPDATE ON postrider.webhook_deliveries FOR EACH ROW EXECUTE FUNCTION postrider.write_webhook_delivery();
 
 CREATE TABLE postrider.webhook_delivery_attempts (
   id uuid NOT NULL DEFAULT postrider.uuid_generate_v7(),
@@ -173,12 +203,10 @@ CREATE TABLE postrider.webhook_delivery_attempts (
   response_body text,
   error text,
   outcome text NOT NULL,
-  CONSTRAINT webhook_delivery_attempts_pkey PRIMARY KEY (id),
-  CONSTRAINT webhook_delivery_attempts_delivery_id_fkey FOREIGN KEY (delivery_id) REFERENCES postrider.webhook_deliveries(id) ON DELETE CASCADE,
+  CONSTRAINT webhook_delivery_attempts_pkey PRIMARY KEY (delivery_id, attempt),
   CONSTRAINT webhook_delivery_attempts_attempt_check CHECK ((attempt >= 1)),
   CONSTRAINT webhook_delivery_attempts_outcome_check CHECK ((outcome = ANY (ARRAY['delivered'::text, 'retry'::text, 'failed'::text, 'interrupted'::text])))
 );
-CREATE UNIQUE INDEX idx_webhook_delivery_attempts_delivery ON postrider.webhook_delivery_attempts USING btree (delivery_id, attempt);
 
 CREATE TABLE postrider.webhook_event_types (
   project_id uuid NOT NULL,
@@ -231,6 +259,18 @@ CREATE INDEX idx_webhooks_project_active ON postrider.webhooks USING btree (proj
 CREATE INDEX idx_webhooks_project_created_at ON postrider.webhooks USING btree (project_id, created_at DESC, id DESC);
 CREATE INDEX idx_webhooks_project_id ON postrider.webhooks USING btree (project_id);
 CREATE TRIGGER webhooks_touch_updated_at BEFORE UPDATE ON postrider.webhooks FOR EACH ROW EXECUTE FUNCTION postrider.touch_updated_at();
+CREATE TRIGGER webhooks_unqueue AFTER DELETE ON postrider.webhooks FOR EACH ROW EXECUTE FUNCTION postrider.unqueue_webhook();
+
+CREATE TABLE postrider.workers (
+  id uuid NOT NULL,
+  started_at timestamp with time zone NOT NULL,
+  lease_until timestamp with time zone NOT NULL,
+  in_flight uuid[] NOT NULL DEFAULT '{}'::uuid[],
+  in_flight_attempts integer[] NOT NULL DEFAULT '{}'::integer[],
+  in_flight_since timestamp with time zone[] NOT NULL DEFAULT '{}'::timestamp with time zone[],
+  CONSTRAINT workers_pkey PRIMARY KEY (id),
+  CONSTRAINT workers_in_flight_check CHECK (((cardinality(in_flight) = cardinality(in_flight_attempts)) AND (cardinality(in_flight) = cardinality(in_flight_since))))
+) WITH (fillfactor=10, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=1000);
 
 CREATE OR REPLACE FUNCTION postrider.check_event(path text, type text, data jsonb, environment_name text, "timestamp" timestamp with time zone)
  RETURNS void
@@ -291,6 +331,18 @@ CREATE OR REPLACE FUNCTION postrider.compact_length(data jsonb)
  SET search_path TO 'pg_catalog', 'pg_temp'
 RETURN ((octet_length((data)::text))::numeric - (SELECT COALESCE(sum(CASE jsonb_typeof(container.container) WHEN 'array'::text THEN (GREATEST((jsonb_array_length(container.container) - 1), 0))::bigint ELSE GREATEST(((2 * (SELECT count(*) AS count FROM jsonb_object_keys(container.container) jsonb_object_keys(jsonb_object_keys))) - 1), (0)::bigint) END), (0)::numeric) AS "coalesce" FROM jsonb_path_query(compact_length.data, 'strict $.**?(@.type() == "object" || @.type() == "array")'::jsonpath) container(container)));
 REVOKE ALL ON FUNCTION postrider.compact_length(jsonb) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.delete_attempts_of_deliveries()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  DELETE FROM postrider.webhook_delivery_attempts
+  WHERE delivery_id = ANY(ARRAY(SELECT deleted.id FROM deleted));
+  RETURN NULL;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.delete_attempts_of_deliveries() FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION postrider.delete_events_of_project()
  RETURNS trigger
@@ -436,18 +488,31 @@ END
 $function$;
 REVOKE ALL ON FUNCTION postrider.event_uuid(text,jsonb,text) FROM PUBLIC;
 
-CREATE OR REPLACE FUNCTION postrider.fill_delivery_project()
- RETURNS trigger
+CREATE OR REPLACE FUNCTION postrider.place_delivery(id uuid, webhook_id uuid, status postrider.webhook_delivery_status, scheduled_at timestamp with time zone)
+ RETURNS void
  LANGUAGE plpgsql
 AS $function$
+#variable_conflict use_column
 BEGIN
-  SELECT webhook.project_id INTO NEW.project_id
-  FROM postrider.webhooks AS webhook
-  WHERE webhook.id = NEW.webhook_id;
-  RETURN NEW;
+  DELETE FROM postrider.delivery_queue AS queued
+  WHERE queued.webhook_id = place_delivery.webhook_id
+    AND queued.delivery_id = place_delivery.id;
+  DELETE FROM postrider.delivery_schedule AS waiting
+  WHERE waiting.webhook_id = place_delivery.webhook_id
+    AND waiting.delivery_id = place_delivery.id;
+  IF place_delivery.status <> 'pending' THEN
+    RETURN;
+  END IF;
+  IF place_delivery.scheduled_at <= clock_timestamp() THEN
+    INSERT INTO postrider.delivery_queue (webhook_id, scheduled_at, delivery_id)
+    VALUES (place_delivery.webhook_id, place_delivery.scheduled_at, place_delivery.id);
+  ELSE
+    INSERT INTO postrider.delivery_schedule (webhook_id, scheduled_at, delivery_id)
+    VALUES (place_delivery.webhook_id, place_delivery.scheduled_at, place_delivery.id);
+  END IF;
 END
 $function$;
-REVOKE ALL ON FUNCTION postrider.fill_delivery_project() FROM PUBLIC;
+REVOKE ALL ON FUNCTION postrider.place_delivery(uuid,uuid,postrider.webhook_delivery_status,timestamp with time zone) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION postrider.publish(project_id uuid, type text, data jsonb, id uuid DEFAULT NULL::uuid, application_id uuid DEFAULT NULL::uuid, environment_name text DEFAULT NULL::text, "timestamp" timestamp with time zone DEFAULT NULL::timestamp with time zone)
  RETURNS postrider.publication
@@ -605,19 +670,25 @@ BEGIN
     JOIN enveloped
       ON enveloped.id = remembered.id
   ),
-  queued AS (
-    INSERT INTO postrider.webhook_deliveries (webhook_id, project_id, event_id, event_type, payload)
+  delivering AS (
+    INSERT INTO postrider.deliveries (webhook_id, project_id, event_id, event_type)
     SELECT
       matched.webhook_id,
       publish_columns.project_id,
       remembered.id,
-      remembered.type,
-      enveloped.payload
+      remembered.type
     FROM remembered
-    JOIN enveloped
-      ON enveloped.id = remembered.id
     JOIN matched
       ON matched.event_id = remembered.id
+    RETURNING webhook_id, scheduled_at, id
+  ),
+  queued AS (
+    INSERT INTO postrider.delivery_queue (webhook_id, scheduled_at, delivery_id)
+    SELECT
+      delivering.webhook_id,
+      delivering.scheduled_at,
+      delivering.id
+    FROM delivering
   )
   SELECT
     COALESCE(array_agg(remembered.id), '{}'),
@@ -724,6 +795,18 @@ END
 $function$;
 REVOKE ALL ON FUNCTION postrider.touch_updated_at() FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION postrider.unqueue_webhook()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  DELETE FROM postrider.delivery_queue WHERE webhook_id = OLD.id;
+  DELETE FROM postrider.delivery_schedule WHERE webhook_id = OLD.id;
+  RETURN NULL;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.unqueue_webhook() FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION postrider.uuid_generate_v7()
  RETURNS uuid
  LANGUAGE sql
@@ -737,3 +820,86 @@ CREATE OR REPLACE FUNCTION postrider.valid_event_types(event_types jsonb)
  IMMUTABLE PARALLEL SAFE
 RETURN ((jsonb_typeof(event_types) = 'array'::text) AND (NOT jsonb_path_exists(event_types, 'strict $[*]?(@.type() != "string" || !(@ like_regex "^([*]|[A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)*([.][*])?)$"))'::jsonpath)));
 REVOKE ALL ON FUNCTION postrider.valid_event_types(jsonb) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.write_webhook_delivery()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  stored_payload jsonb;
+BEGIN
+  IF TG_OP = 'DELETE' THEN
+    DELETE FROM postrider.deliveries WHERE id = OLD.id;
+    PERFORM postrider.place_delivery(OLD.id, OLD.webhook_id, 'failed', OLD.scheduled_at);
+    RETURN OLD;
+  END IF;
+
+  IF NEW.payload IS NULL THEN
+    RAISE EXCEPTION 'null value in column "payload" of "webhook_deliveries"'
+      USING ERRCODE = 'not_null_violation', COLUMN = 'payload';
+  END IF;
+  IF NEW.project_id IS NULL THEN
+    SELECT webhook.project_id INTO NEW.project_id
+    FROM postrider.webhooks AS webhook
+    WHERE webhook.id = NEW.webhook_id;
+  END IF;
+
+  IF TG_OP = 'INSERT' THEN
+    INSERT INTO postrider.events (project_id, id, type, "timestamp", created_at, deliveries)
+    VALUES (NEW.project_id, NEW.event_id, NEW.event_type, NEW.created_at, NEW.created_at, 1)
+    ON CONFLICT DO NOTHING;
+    INSERT INTO postrider.event_payloads (project_id, event_id, payload)
+    VALUES (NEW.project_id, NEW.event_id, NEW.payload)
+    ON CONFLICT DO NOTHING;
+  END IF;
+  SELECT stored.payload INTO stored_payload
+  FROM postrider.event_payloads AS stored
+  WHERE stored.project_id = NEW.project_id
+    AND stored.event_id = NEW.event_id;
+
+  IF TG_OP = 'INSERT' THEN
+    INSERT INTO postrider.deliveries (
+      id, webhook_id, event_id, event_type, payload, status, attempts, max_attempts, scheduled_at, last_attempt_at,
+      last_response_status, last_response_body, last_error, delivered_at, created_at, project_id, rescues, max_rescues,
+      retried_at
+    )
+    VALUES (
+      NEW.id, NEW.webhook_id, NEW.event_id, NEW.event_type, NULLIF(NEW.payload, stored_payload), NEW.status,
+      NEW.attempts, NEW.max_attempts, NEW.scheduled_at, NEW.last_attempt_at, NEW.last_response_status,
+      NEW.last_response_body, NEW.last_error, NEW.delivered_at, NEW.created_at, NEW.project_id, NEW.rescues,
+      NEW.max_rescues, NEW.retried_at
+    );
+    PERFORM postrider.place_delivery(NEW.id, NEW.webhook_id, NEW.status, NEW.scheduled_at);
+    RETURN NEW;
+  END IF;
+
+  UPDATE postrider.deliveries
+  SET id = NEW.id,
+      webhook_id = NEW.webhook_id,
+      event_id = NEW.event_id,
+      event_type = NEW.event_type,
+      payload = NULLIF(NEW.payload, stored_payload),
+      status = NEW.status,
+      attempts = NEW.attempts,
+      max_attempts = NEW.max_attempts,
+      scheduled_at = NEW.scheduled_at,
+      last_attempt_at = NEW.last_attempt_at,
+      last_response_status = NEW.last_response_status,
+      last_response_body = NEW.last_response_body,
+      last_error = NEW.last_error,
+      delivered_at = NEW.delivered_at,
+      created_at = NEW.created_at,
+      project_id = NEW.project_id,
+      rescues = NEW.rescues,
+      max_rescues = NEW.max_rescues,
+      retried_at = NEW.retried_at
+  WHERE id = OLD.id;
+  -- What a worker has in flight is placed by its result.
+  IF (OLD.status, OLD.scheduled_at, OLD.webhook_id) IS DISTINCT FROM (NEW.status, NEW.scheduled_at, NEW.webhook_id) THEN
+    PERFORM postrider.place_delivery(OLD.id, OLD.webhook_id, 'failed', OLD.scheduled_at);
+    PERFORM postrider.place_delivery(NEW.id, NEW.webhook_id, NEW.status, NEW.scheduled_at);
+  END IF;
+  RETURN NEW;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.write_webhook_delivery() FROM PUBLIC;

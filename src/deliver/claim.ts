@@ -1,6 +1,6 @@
 import type { Queryable } from '../database/database.ts'
 
-/** A delivery that this worker holds a lease on, with what is needed of its webhook to send it. */
+/** A delivery that this worker has in flight, with what is needed of its webhook to send it. */
 export interface ClaimedDelivery {
   id: string
   webhook_id: string
@@ -12,8 +12,6 @@ export interface ClaimedDelivery {
   attempts: number
   max_attempts: number
   rescues: number
-  lease_token: string
-  lease_until: Date
   url: string
   secret: string
   previous_secret: string | null
@@ -22,119 +20,222 @@ export interface ClaimedDelivery {
 }
 
 /** The number of the try that is being made. */
-export function attemptNumber({ attempts, rescues }: ClaimedDelivery): number {
+export function attemptNumber({ attempts, rescues }: Pick<ClaimedDelivery, 'attempts' | 'rescues'>): number {
   return attempts + rescues + 1
 }
 
 export interface Claim {
+  workerId: string
   now: Date
-  leaseToken: string
-  leaseSeconds: number
   /** Deliveries wanted. */
   limit: number
   /** In flight at once for one webhook, so that a dead endpoint cannot take every slot. */
   maxInFlight: number
   /** What this worker has in flight, by webhook. */
   inFlight: ReadonlyMap<string, number>
+  /** Ids whose results are written: they leave the worker's row with this claim. */
+  finished: readonly string[]
   /** Webhooks after this id are looked at first: each claim goes on where the last one ended. */
   afterWebhookId: string
 }
 
 export const firstWebhookId = '00000000-0000-0000-0000-000000000000'
 
+const claimedColumns = `
+  delivery.id, delivery.webhook_id, delivery.project_id, delivery.event_id, delivery.event_type,
+  COALESCE(delivery.payload, stored.payload)::text AS payload, delivery.attempts, delivery.max_attempts,
+  delivery.rescues, webhook.url, webhook.secret, webhook.previous_secret, webhook.previous_secret_expires_at,
+  webhook.headers`
+
 /**
- * Claims due deliveries, fairly: it steps from one webhook with pending rows to the next by index and takes from each
- * no more than it has room for. A million rows of one webhook are never walked to find another's.
+ * Claims from the queue, fairly: it steps by index from one webhook with waiting deliveries to the next and takes from
+ * each no more than it has room for. A million rows of one webhook are never walked to find another's. Rows that another
+ * worker is just claiming are skipped.
  *
- * `id = ANY(ARRAY(…))` is what keeps the UPDATE on the primary key: `FROM candidates` gets a plan that scans and
- * hashes the whole table. Rows that another worker is just claiming are skipped, not waited for.
+ * A claimed row leaves the queue and is written into the worker's own row, in the same statement: that is all that is
+ * written, whatever the number of deliveries. `ctid = ANY(ARRAY(…))` deletes the very rows that were locked; a join
+ * would get a plan that scans the queue.
  */
 export async function claim(queryable: Queryable, wanted: Claim): Promise<ClaimedDelivery[]> {
   const { rows } = await queryable.query<ClaimedDelivery>(
-    `WITH RECURSIVE queues AS (
+    `WITH RECURSIVE life AS MATERIALIZED (
+       SELECT worker.id
+       FROM postrider.workers AS worker
+       WHERE worker.id = $1::uuid
+       FOR NO KEY UPDATE
+     ),
+     queues AS (
        (
-         SELECT delivery.webhook_id
-         FROM postrider.webhook_deliveries AS delivery
-         WHERE delivery.status = 'pending'
-           AND delivery.webhook_id > $1::uuid
-         ORDER BY delivery.webhook_id
+         SELECT queued.webhook_id
+         FROM postrider.delivery_queue AS queued
+         WHERE queued.webhook_id > $2::uuid
+           AND EXISTS (SELECT FROM life)
+         ORDER BY queued.webhook_id
          LIMIT 1
        )
        UNION ALL
        SELECT (
-         SELECT delivery.webhook_id
-         FROM postrider.webhook_deliveries AS delivery
-         WHERE delivery.status = 'pending'
-           AND delivery.webhook_id > queues.webhook_id
-         ORDER BY delivery.webhook_id
+         SELECT queued.webhook_id
+         FROM postrider.delivery_queue AS queued
+         WHERE queued.webhook_id > queues.webhook_id
+         ORDER BY queued.webhook_id
          LIMIT 1
        )
        FROM queues
        WHERE queues.webhook_id IS NOT NULL
      ),
-     candidates AS (
-       SELECT due.id
+     candidates AS MATERIALIZED (
+       SELECT due.place
        FROM queues
        JOIN postrider.webhooks AS webhook
          ON webhook.id = queues.webhook_id
          AND webhook.is_active
-       LEFT JOIN unnest($2::uuid[], $3::integer[]) AS busy (webhook_id, count)
+       LEFT JOIN unnest($3::uuid[], $4::integer[]) AS busy (webhook_id, count)
          ON busy.webhook_id = queues.webhook_id
        CROSS JOIN LATERAL (
-         SELECT delivery.id
-         FROM postrider.webhook_deliveries AS delivery
-         WHERE delivery.webhook_id = queues.webhook_id
-           AND delivery.status = 'pending'
-           AND delivery.scheduled_at <= $4::timestamptz
-         ORDER BY delivery.scheduled_at
-         LIMIT GREATEST($5::integer - COALESCE(busy.count, 0), 0)
+         SELECT queued.ctid AS place
+         FROM postrider.delivery_queue AS queued
+         WHERE queued.webhook_id = queues.webhook_id
+           AND queued.scheduled_at <= $5::timestamptz + interval '10 milliseconds'
+         ORDER BY queued.scheduled_at
+         LIMIT GREATEST($6::integer - COALESCE(busy.count, 0), 0)
          FOR UPDATE SKIP LOCKED
        ) AS due
-       LIMIT $6::integer
+       LIMIT $7::integer
+     ),
+     taken AS (
+       DELETE FROM postrider.delivery_queue
+       WHERE ctid = ANY(ARRAY(SELECT candidates.place FROM candidates))
+       RETURNING delivery_id
+     ),
+     claimed AS MATERIALIZED (
+       SELECT delivery.*
+       FROM postrider.deliveries AS delivery
+       WHERE delivery.id = ANY(ARRAY(SELECT taken.delivery_id FROM taken))
+         AND delivery.status IN ('pending', 'delivering')
+     ),
+     held AS (
+       SELECT
+         array_agg(entry.id) AS ids,
+         array_agg(entry.attempt) AS attempts,
+         array_agg(entry.since) AS since
+       FROM (
+         SELECT entry.id, entry.attempt, entry.since
+         FROM postrider.workers AS worker
+         CROSS JOIN LATERAL unnest(worker.in_flight, worker.in_flight_attempts, worker.in_flight_since)
+           AS entry (id, attempt, since)
+         WHERE worker.id = $1::uuid
+           AND entry.id <> ALL($8::uuid[])
+         UNION ALL
+         SELECT claimed.id, claimed.attempts + claimed.rescues + 1, $5::timestamptz
+         FROM claimed
+       ) AS entry
+     ),
+     noted AS (
+       UPDATE postrider.workers AS worker
+       SET in_flight = held.ids,
+           in_flight_attempts = held.attempts,
+           in_flight_since = held.since
+       FROM held
+       WHERE worker.id = $1::uuid
+         AND EXISTS (SELECT FROM claimed)
      )
-     UPDATE postrider.webhook_deliveries AS delivery
-     SET status = 'delivering',
-         lease_token = $7::uuid,
-         lease_until = $8::timestamptz + make_interval(secs => $9::integer),
-         claimed_at = $8::timestamptz
-     FROM postrider.webhooks AS webhook
-     WHERE delivery.id = ANY(ARRAY(SELECT candidates.id FROM candidates))
-       AND webhook.id = delivery.webhook_id
-     RETURNING
-       delivery.id, delivery.webhook_id, delivery.project_id, delivery.event_id, delivery.event_type,
-       delivery.payload::text AS payload, delivery.attempts, delivery.max_attempts, delivery.rescues,
-       delivery.lease_token, delivery.lease_until, webhook.url, webhook.secret, webhook.previous_secret,
-       webhook.previous_secret_expires_at, webhook.headers`,
+     SELECT ${claimedColumns}
+     FROM claimed AS delivery
+     JOIN postrider.webhooks AS webhook
+       ON webhook.id = delivery.webhook_id
+     LEFT JOIN postrider.event_payloads AS stored
+       ON stored.project_id = delivery.project_id
+       AND stored.event_id = delivery.event_id`,
     [
+      wanted.workerId,
       wanted.afterWebhookId,
       [...wanted.inFlight.keys()],
       [...wanted.inFlight.values()],
-      new Date(wanted.now.getTime() + dueEarlyMs),
+      wanted.now,
       wanted.maxInFlight,
       wanted.limit,
-      wanted.leaseToken,
-      wanted.now,
-      wanted.leaseSeconds,
+      wanted.finished,
     ],
   )
   return rows
 }
 
-/** Dates here end at the millisecond and PostgreSQL's do not: without this a row of this very moment would be missed. */
-const dueEarlyMs = 10
-
-/** Holds the leases of what is still in flight for another `leaseSeconds` from now. */
-export async function renewLeases(
+/**
+ * What the worker's row says is in flight and the worker does not know of: the answer to a claim was lost, its commit
+ * was not.
+ */
+export async function readUnknown(
   queryable: Queryable,
+  workerId: string,
+  known: readonly string[],
+): Promise<ClaimedDelivery[]> {
+  const { rows } = await queryable.query<ClaimedDelivery>(
+    `SELECT ${claimedColumns}
+     FROM postrider.workers AS worker
+     CROSS JOIN LATERAL unnest(worker.in_flight, worker.in_flight_attempts) AS entry (id, attempt)
+     JOIN postrider.deliveries AS delivery
+       ON delivery.id = entry.id
+       AND delivery.attempts + delivery.rescues + 1 = entry.attempt
+       AND delivery.status IN ('pending', 'delivering')
+     JOIN postrider.webhooks AS webhook
+       ON webhook.id = delivery.webhook_id
+     LEFT JOIN postrider.event_payloads AS stored
+       ON stored.project_id = delivery.project_id
+       AND stored.event_id = delivery.event_id
+     WHERE worker.id = $1::uuid
+       AND entry.id <> ALL($2::uuid[])`,
+    [workerId, known],
+  )
+  return rows
+}
+
+/** Marks what has been in flight for a while, so that anyone who looks in SQL sees it. */
+export async function markDelivering(
+  queryable: Queryable,
+  workerId: string,
   held: readonly ClaimedDelivery[],
-  { now, leaseSeconds }: { now: Date; leaseSeconds: number },
 ): Promise<void> {
   await queryable.query(
-    `UPDATE postrider.webhook_deliveries
-     SET lease_until = $1::timestamptz + make_interval(secs => $2::integer)
-     WHERE id = ANY($3::uuid[])
-       AND lease_token = ANY($4::uuid[])
-       AND status = 'delivering'`,
-    [now, leaseSeconds, held.map(({ id }) => id), [...new Set(held.map(({ lease_token }) => lease_token))]],
+    `WITH life AS MATERIALIZED (
+       SELECT worker.id
+       FROM postrider.workers AS worker
+       WHERE worker.id = $1::uuid
+       FOR KEY SHARE
+     )
+     UPDATE postrider.deliveries AS delivery
+     SET status = 'delivering'
+     FROM unnest($2::uuid[], $3::integer[]) AS entry (id, attempt)
+     WHERE delivery.id = ANY($2::uuid[])
+       AND delivery.id = entry.id
+       AND delivery.attempts + delivery.rescues + 1 = entry.attempt
+       AND delivery.status = 'pending'
+       AND EXISTS (SELECT FROM life)`,
+    [workerId, held.map(({ id }) => id), held.map(attemptNumber)],
   )
+}
+
+const promotedAtOnce = 1_000
+
+/** Moves what waited for its next try into the queue, now that its time has come; answers whether there may be more. */
+export async function promote(queryable: Queryable, now: Date): Promise<boolean> {
+  const { rowCount } = await queryable.query(
+    `WITH due AS (
+       DELETE FROM postrider.delivery_schedule
+       WHERE ctid = ANY(ARRAY(
+         SELECT waiting.ctid
+         FROM postrider.delivery_schedule AS waiting
+         WHERE waiting.scheduled_at <= $1::timestamptz + interval '10 milliseconds'
+         ORDER BY waiting.scheduled_at
+         LIMIT ${promotedAtOnce}
+         FOR UPDATE SKIP LOCKED
+       ))
+       RETURNING webhook_id, scheduled_at, delivery_id
+     )
+     INSERT INTO postrider.delivery_queue (webhook_id, scheduled_at, delivery_id)
+     SELECT due.webhook_id, due.scheduled_at, due.delivery_id
+     FROM due`,
+    [now],
+  )
+  return rowCount === promotedAtOnce
 }

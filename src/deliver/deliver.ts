@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { attemptNumber, type ClaimedDelivery } from './claim.ts'
 import { judge, type Outcome } from './judge.ts'
+import type { Life } from './life.ts'
 import type { Attempt, Recorder } from './record.ts'
 import type { Answer, SendError, Sender } from './send.ts'
 import { redactHeaders, sign, type SignedRequest } from './sign.ts'
@@ -16,20 +17,21 @@ export interface Deliverer {
   credentials: Credentials
   sender: Sender
   recorder: Recorder
+  life: Life
   retrySeconds: readonly number[]
   timeoutMs: number
   /** Ends the attempt without a result, when the worker must stop. */
   signal: AbortSignal
 }
 
-/** `interrupted`: the worker stopped it. `superseded`: the lease had run out and the delivery is somebody else's. */
+/** `interrupted`: the worker stopped it. `superseded`: this life was ended and the delivery is somebody else's. */
 export type Ending = { outcome: Outcome; durationMs: number } | 'interrupted' | 'superseded'
 
 /** One delivery, from claimed row to recorded outcome. What a receiver does wrong is an outcome, not an exception. */
 export async function deliver(delivery: ClaimedDelivery, deliverer: Deliverer): Promise<Ending> {
   const startedAt = deliverer.clock.now()
   // The claim's answer was long on its way, or this process stood still: somebody else may be sending it by now.
-  if (startedAt >= delivery.lease_until) return 'superseded'
+  if (!deliverer.life.holds) return 'interrupted'
   const request = prepare(delivery, deliverer, startedAt)
   const answer = 'kind' in request ? request : await deliverer.sender.send(request, deliverer)
   if (answer.kind === 'error' && answer.class === 'aborted') return 'interrupted'

@@ -79,11 +79,7 @@ export function listDeliveries(
   add('event_type =', 'text', filter.event_type)
   add('created_at >=', 'timestamptz', filter.since)
   add('created_at <', 'timestamptz', filter.until)
-  return readPage<Delivery>(
-    queryable,
-    { select: `SELECT ${listed} FROM postrider.webhook_deliveries AS row`, where, values },
-    page,
-  )
+  return readPage<Delivery>(queryable, { columns: listed, from: 'postrider.deliveries', where, values }, page)
 }
 
 export async function getDelivery(queryable: Queryable, key: DeliveryKey): Promise<DeliveryDetail> {
@@ -130,11 +126,24 @@ export async function retryDelivery(
   { now, scheduleLength }: StateChange,
 ): Promise<{ id: string; status: 'pending'; scheduled_at: Date }> {
   const { rows } = await queryable.query<{ id: string; status: 'pending'; scheduled_at: Date }>(
-    `UPDATE postrider.webhook_deliveries AS row
-     SET ${retriedColumns('$4', '$5')}
-     WHERE ${isKey}
-       AND row.status <> 'delivering'
-     RETURNING row.id, row.status, row.scheduled_at`,
+    `WITH ${waitingTarget},
+     retried AS (
+       UPDATE postrider.deliveries AS row
+       SET ${retriedColumns('$4', '$5')}
+       WHERE row.id = ANY(ARRAY(
+         SELECT target.id FROM target WHERE target.status IN ('failed', 'delivered')
+         UNION ALL
+         SELECT waited.delivery_id FROM waited
+       ))
+       RETURNING row.id, row.webhook_id, row.status, row.scheduled_at
+     ),
+     queued AS (
+       INSERT INTO postrider.delivery_queue (webhook_id, scheduled_at, delivery_id)
+       SELECT retried.webhook_id, retried.scheduled_at, retried.id
+       FROM retried
+     )
+     SELECT retried.id, retried.status, retried.scheduled_at
+     FROM retried`,
     [...keyValues(key), now, scheduleLength],
   )
   if (!rows[0]) return refuse(queryable, key, 'is being sent right now: look at its outcome first')
@@ -160,18 +169,51 @@ export function retriedColumns(now: string, scheduleLength: string): string {
 /** Ends a delivery that waits: it is `failed` with the error `cancelled`, and may be retried later. */
 export async function cancelDelivery(queryable: Queryable, key: DeliveryKey): Promise<DeliveryDetail> {
   const { rowCount } = await queryable.query(
-    `UPDATE postrider.webhook_deliveries AS row
+    `WITH ${waitingTarget}
+     UPDATE postrider.deliveries AS row
      SET status = 'failed',
          last_error = 'cancelled'
-     WHERE ${isKey}
-       AND row.status = 'pending'`,
+     WHERE row.id = ANY(ARRAY(SELECT waited.delivery_id FROM waited))`,
     keyValues(key),
   )
-  if (rowCount === 0) return refuse(queryable, key, 'is not pending: only what waits can be cancelled')
+  if (rowCount === 0) return refuse(queryable, key, 'is not waiting: only what is pending can be cancelled')
   return getDelivery(queryable, key)
 }
 
 const isKey = `row.project_id = $1::uuid AND row.id = $2::uuid AND ($3::uuid IS NULL OR row.webhook_id = $3::uuid)`
+
+/**
+ * The delivery, and where it waited: taken out of the queue or the schedule. A pending one that stood in neither is just
+ * being sent; a worker that is claiming it holds its row until it has it.
+ */
+const waitingTarget = `target AS MATERIALIZED (
+       SELECT row.id, row.webhook_id, row.scheduled_at, row.status
+       FROM postrider.deliveries AS row
+       WHERE ${isKey}
+       FOR UPDATE
+     ),
+     unqueued AS (
+       DELETE FROM postrider.delivery_queue AS queued
+       USING target
+       WHERE target.status = 'pending'
+         AND queued.webhook_id = target.webhook_id
+         AND queued.scheduled_at = target.scheduled_at
+         AND queued.delivery_id = target.id
+       RETURNING queued.delivery_id
+     ),
+     unscheduled AS (
+       DELETE FROM postrider.delivery_schedule AS waiting
+       USING target
+       WHERE target.status = 'pending'
+         AND waiting.scheduled_at = target.scheduled_at
+         AND waiting.delivery_id = target.id
+       RETURNING waiting.delivery_id
+     ),
+     waited AS MATERIALIZED (
+       SELECT delivery_id FROM unqueued
+       UNION ALL
+       SELECT delivery_id FROM unscheduled
+     )`
 
 function keyValues({ projectId, id, webhookId }: DeliveryKey): unknown[] {
   return [projectId, id, webhookId ?? null]

@@ -11,19 +11,53 @@ export async function failOverdue(
   { now, waitSeconds, webhookId }: { now: Date; waitSeconds: number; webhookId?: string },
 ): Promise<number> {
   const { rowCount } = await queryable.query(
-    `UPDATE postrider.webhook_deliveries
-     SET status = 'failed',
-         last_error = 'webhook inactive'
-     WHERE id = ANY(ARRAY(
-       SELECT delivery.id
+    `WITH idle AS MATERIALIZED (
+       SELECT webhook.id
        FROM postrider.webhooks AS webhook
-       JOIN postrider.webhook_deliveries AS delivery
-         ON delivery.webhook_id = webhook.id
        WHERE CASE WHEN $3::uuid IS NULL THEN NOT webhook.is_active ELSE webhook.id = $3::uuid END
+     ),
+     waiting AS (
+       SELECT queued.delivery_id
+       FROM idle
+       JOIN postrider.delivery_queue AS queued
+         ON queued.webhook_id = idle.id
+       UNION ALL
+       SELECT scheduled.delivery_id
+       FROM idle
+       JOIN postrider.delivery_schedule AS scheduled
+         ON scheduled.webhook_id = idle.id
+     ),
+     overdue AS MATERIALIZED (
+       SELECT delivery.id, delivery.webhook_id, delivery.scheduled_at
+       FROM postrider.deliveries AS delivery
+       WHERE delivery.id = ANY(ARRAY(SELECT waiting.delivery_id FROM waiting))
          AND delivery.status = 'pending'
          AND COALESCE(delivery.retried_at, delivery.created_at)
            <= $1::timestamptz - make_interval(secs => $2::integer)
-       FOR UPDATE OF delivery SKIP LOCKED
+       FOR UPDATE SKIP LOCKED
+     ),
+     unqueued AS (
+       DELETE FROM postrider.delivery_queue AS queued
+       USING overdue
+       WHERE queued.webhook_id = overdue.webhook_id
+         AND queued.scheduled_at = overdue.scheduled_at
+         AND queued.delivery_id = overdue.id
+       RETURNING queued.delivery_id
+     ),
+     unscheduled AS (
+       DELETE FROM postrider.delivery_schedule AS scheduled
+       USING overdue
+       WHERE scheduled.scheduled_at = overdue.scheduled_at
+         AND scheduled.delivery_id = overdue.id
+       RETURNING scheduled.delivery_id
+     )
+     UPDATE postrider.deliveries
+     SET status = 'failed',
+         last_error = 'webhook inactive'
+     WHERE id = ANY(ARRAY(
+       SELECT delivery_id FROM unqueued
+       UNION ALL
+       SELECT delivery_id FROM unscheduled
      ))`,
     [now, waitSeconds, webhookId ?? null],
   )

@@ -4,6 +4,7 @@ import { isTransient, retrying } from '../database/transient.ts'
 import type { Logger } from '../log.ts'
 import { attemptNumber, type ClaimedDelivery } from './claim.ts'
 import type { Outcome } from './judge.ts'
+import type { Life } from './life.ts'
 
 /** One try as the history keeps it. */
 export interface Attempt {
@@ -21,24 +22,34 @@ export interface Result {
   attempt: Attempt
 }
 
+export interface RecorderOptions {
+  database: Queryable
+  /** Whose results they are. */
+  life: Life
+  clock: Clock
+  logger: Logger
+}
+
 /** Results written in one statement. */
 const maxBatch = 500
 
 /**
  * Writes outcomes and attempts in batches: while one statement runs the next batch gathers. `record` resolves once its
- * result is written, `true`, or found to come too late, `false`: the lease had run out and somebody else has taken the
- * delivery, whose word then counts.
+ * result is written, `true`, or found to come too late, `false`: the life of this worker was ended by somebody else, who
+ * has taken the delivery over.
  */
 export class Recorder {
   readonly #database: Queryable
+  readonly #life: Life
   readonly #clock: Clock
   readonly #logger: Logger
   readonly #abort = new AbortController()
   #waiting: { result: Result; done: (written: boolean) => void; failed: (error: unknown) => void }[] = []
   #writing = false
 
-  constructor({ database, clock, logger }: { database: Queryable; clock: Clock; logger: Logger }) {
+  constructor({ database, life, clock, logger }: RecorderOptions) {
     this.#database = database
+    this.#life = life
     this.#clock = clock
     this.#logger = logger
   }
@@ -62,8 +73,12 @@ export class Recorder {
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0, maxBatch)
       try {
-        const written = await this.#writeBatch(batch.map(({ result }) => result))
-        for (const { result, done } of batch) done(written.has(result.delivery.id))
+        const { written, refused } = await this.#writeBatch(batch.map(({ result }) => result))
+        for (const { result, done, failed } of batch) {
+          const error = refused.get(result.delivery.id)
+          if (error === undefined) done(written.has(result.delivery.id))
+          else failed(error)
+        }
       } catch (error) {
         for (const { failed } of batch) failed(error)
       }
@@ -72,41 +87,62 @@ export class Recorder {
   }
 
   /** The database may be away for long: results are kept until it is back. */
-  async #writeBatch(batch: readonly Result[]): Promise<ReadonlySet<string>> {
+  async #writeBatch(batch: readonly Result[]): Promise<Written> {
     try {
-      return await retrying(() => writeResults(this.#database, batch, this.#clock.now()), {
+      const written = await retrying(() => this.#writeResults(batch), {
         signal: this.#abort.signal,
         onRetry: (error) =>
           this.#logger.warn({ error, results: batch.length }, 'results wait for the database'),
       })
+      return { written, refused: new Map() }
     } catch (error) {
       if (isTransient(error)) throw error
       return this.#writeOneByOne(batch, error)
     }
   }
 
+  #writeResults(results: readonly Result[]): Promise<Set<string>> {
+    return writeResults(this.#database, results, { workerId: this.#life.id, now: this.#clock.now() })
+  }
+
   /** Something in the batch cannot be stored. Whatever a receiver sent, each delivery gets its outcome written. */
-  async #writeOneByOne(batch: readonly Result[], cause: unknown): Promise<ReadonlySet<string>> {
+  async #writeOneByOne(batch: readonly Result[], cause: unknown): Promise<Written> {
     this.#logger.error(
       { error: cause, results: batch.length },
       'a batch of results was refused: writing one by one',
     )
     const written = new Set<string>()
+    const refused = new Map<string, unknown>()
     for (const result of batch) {
-      for (const version of [result, withoutAnswer(result)]) {
-        try {
-          const ids = await retrying(() => writeResults(this.#database, [version], this.#clock.now()), {
-            signal: this.#abort.signal,
-          })
-          for (const id of ids) written.add(id)
-          break
-        } catch (error) {
-          this.#logger.error({ error, delivery_id: result.delivery.id }, 'a result was refused')
-        }
+      const { id } = result.delivery
+      try {
+        for (const each of await this.#writeAnyhow(result)) written.add(each)
+      } catch (error) {
+        refused.set(id, error)
       }
     }
-    return written
+    return { written, refused }
   }
+
+  async #writeAnyhow(result: Result): Promise<Set<string>> {
+    const write = (version: Result): Promise<Set<string>> =>
+      retrying(() => this.#writeResults([version]), { signal: this.#abort.signal })
+    try {
+      return await write(result)
+    } catch (error) {
+      this.#logger.error(
+        { error, delivery_id: result.delivery.id },
+        'an answer was refused: writing the outcome alone',
+      )
+      return write(withoutAnswer(result))
+    }
+  }
+}
+
+/** The ids that were written, and those that the database refuses in any form; the others came too late. */
+interface Written {
+  written: ReadonlySet<string>
+  refused: ReadonlyMap<string, unknown>
 }
 
 function withoutAnswer(result: Result): Result {
@@ -121,30 +157,36 @@ const statusOf = {
 } as const satisfies Record<Outcome['kind'], string>
 
 /**
- * The outcomes, the attempts, and the webhooks that are gone, in one statement. Only who still holds the lease may
- * write; the ids written are answered.
+ * The outcomes, the attempts, what waits for its next try, and the webhooks that are gone, in one statement. It counts
+ * while the worker's row is there and the number of the try is not used up; the ids written are answered.
  */
 async function writeResults(
   queryable: Queryable,
   results: readonly Result[],
-  now: Date,
+  { workerId, now }: { workerId: string; now: Date },
 ): Promise<Set<string>> {
   const column = <Value>(value: (result: Result) => Value): Value[] => results.map(value)
   const { rows } = await queryable.query<{ id: string }>(
-    `WITH result AS (
+    `WITH life AS MATERIALIZED (
+       SELECT worker.id
+       FROM postrider.workers AS worker
+       WHERE worker.id = $1::uuid
+       FOR KEY SHARE
+     ),
+     result AS (
        SELECT *
        FROM unnest(
-         $1::uuid[], $2::uuid[], $3::integer[], $4::postrider.webhook_delivery_status[], $5::timestamptz[],
+         $2::uuid[], $3::integer[], $4::postrider.webhook_delivery_status[], $5::timestamptz[],
          $6::timestamptz[], $7::integer[], $8::text[], $9::integer[], $10::text[], $11::text[], $12::text[],
          $13::text[], $14::boolean[]
        ) AS result (
-         id, lease_token, attempt, status, retry_at,
+         id, attempt, status, retry_at,
          started_at, duration_ms, request_headers, response_status, response_headers, response_body, error,
          outcome, is_gone
        )
      ),
      recorded AS (
-       UPDATE postrider.webhook_deliveries AS delivery
+       UPDATE postrider.deliveries AS delivery
        SET status = result.status,
            attempts = delivery.attempts + 1,
            scheduled_at = COALESCE(result.retry_at, delivery.scheduled_at),
@@ -152,16 +194,20 @@ async function writeResults(
            last_response_status = result.response_status,
            last_response_body = result.response_body,
            last_error = result.error,
-           delivered_at = CASE WHEN result.status = 'delivered' THEN $15::timestamptz END,
-           lease_token = NULL,
-           lease_until = NULL,
-           claimed_at = NULL
+           delivered_at = CASE WHEN result.status = 'delivered' THEN $15::timestamptz END
        FROM result
-       WHERE delivery.id = ANY($1::uuid[])
+       WHERE delivery.id = ANY($2::uuid[])
          AND delivery.id = result.id
-         AND delivery.lease_token = result.lease_token
-         AND delivery.status = 'delivering'
-       RETURNING delivery.id, delivery.webhook_id
+         AND delivery.attempts + delivery.rescues + 1 = result.attempt
+         AND delivery.status IN ('pending', 'delivering')
+         AND EXISTS (SELECT FROM life)
+       RETURNING delivery.id, delivery.webhook_id, delivery.status, delivery.scheduled_at
+     ),
+     waiting AS (
+       INSERT INTO postrider.delivery_schedule (scheduled_at, delivery_id, webhook_id)
+       SELECT recorded.scheduled_at, recorded.id, recorded.webhook_id
+       FROM recorded
+       WHERE recorded.status = 'pending'
      ),
      kept AS (
        INSERT INTO postrider.webhook_delivery_attempts (
@@ -199,8 +245,8 @@ async function writeResults(
      SELECT recorded.id
      FROM recorded`,
     [
+      workerId,
       column(({ delivery }) => delivery.id),
-      column(({ delivery }) => delivery.lease_token),
       column(({ delivery }) => attemptNumber(delivery)),
       column(({ outcome }) => statusOf[outcome.kind]),
       column(({ outcome }) => (outcome.kind === 'retry' ? outcome.retryAt : null)),

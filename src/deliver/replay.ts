@@ -60,7 +60,7 @@ export async function createReplay(
     const types = JSON.stringify(event_types)
     const counted = await transaction.query<{ count: number }>(
       `SELECT COUNT(*)::integer AS count
-       FROM postrider.webhook_deliveries AS row
+       FROM postrider.deliveries AS row
        WHERE ${matches}`,
       [webhookId, status, since, until ?? null, types],
     )
@@ -94,7 +94,7 @@ export function stepReplay(
     const { rows } = await transaction.query<{ id: string; created_at: string }>(
       `WITH step AS MATERIALIZED (
          SELECT row.id, row.created_at
-         FROM postrider.webhook_deliveries AS row
+         FROM postrider.deliveries AS row
          WHERE ${matches}
            AND ($6::timestamptz IS NULL OR (row.created_at, row.id) > ($6::timestamptz, $7::uuid))
          ORDER BY row.created_at, row.id
@@ -102,9 +102,15 @@ export function stepReplay(
          FOR UPDATE
        ),
        retried AS (
-         UPDATE postrider.webhook_deliveries AS row
+         UPDATE postrider.deliveries AS row
          SET ${retriedColumns('$8', '$9')}
          WHERE row.id = ANY(ARRAY(SELECT step.id FROM step))
+         RETURNING row.webhook_id, row.scheduled_at, row.id
+       ),
+       queued AS (
+         INSERT INTO postrider.delivery_queue (webhook_id, scheduled_at, delivery_id)
+         SELECT retried.webhook_id, retried.scheduled_at, retried.id
+         FROM retried
        )
        SELECT step.id, step.created_at::text AS created_at
        FROM step

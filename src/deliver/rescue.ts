@@ -1,5 +1,4 @@
-import type { Queryable } from '../database/database.ts'
-import type { ClaimedDelivery } from './claim.ts'
+import type { Database, Queryable } from '../database/database.ts'
 
 export interface Rescued {
   id: string
@@ -9,89 +8,150 @@ export interface Rescued {
   status: 'pending' | 'failed'
 }
 
-/** At most this many rows in one transaction. */
-const batchSize = 500
-
-/**
- * Takes back deliveries whose lease ran out: their worker died, or lost the database. The try that was cut off becomes
- * an attempt of outcome `interrupted` that the retry budget does not pay for. A delivery that was cut off `max_rescues`
- * times fails: its payload may be what kills the workers.
- */
-export async function rescueExpired(queryable: Queryable, now: Date): Promise<Rescued[]> {
-  const rescued: Rescued[] = []
-  for (;;) {
-    const batch = await interrupt(queryable, 'lease_until < $1::timestamptz', [now, 0])
-    rescued.push(...batch)
-    if (batch.length < batchSize) return rescued
-  }
+interface InFlight {
+  in_flight: string[]
+  in_flight_attempts: number[]
+  in_flight_since: Date[]
 }
 
-/** Gives up what this worker holds, when it must stop before an answer came: no crash, and not counted as one. */
-export function release(
-  queryable: Queryable,
-  held: readonly ClaimedDelivery[],
-  now: Date,
+/**
+ * Takes over what workers had in flight whose lease ran out: they died, stood still, or lost the database. The try that
+ * was cut off becomes an attempt of outcome `interrupted` that the retry budget does not pay for. A delivery that was cut
+ * off `max_rescues` times fails: its payload may be what kills the workers.
+ *
+ * Deleting the worker's row comes first and in a statement of its own: a result that is just being written holds that row,
+ * so that what is read here afterwards is the last word. A row that is held is left for the next time.
+ */
+export function rescueExpired(database: Database, now: Date, exceptWorkerId?: string): Promise<Rescued[]> {
+  return database.transaction(async (transaction) => {
+    const { rows } = await transaction.query<InFlight>(
+      `DELETE FROM postrider.workers
+       WHERE id = ANY(ARRAY(
+         SELECT worker.id
+         FROM postrider.workers AS worker
+         WHERE worker.lease_until < $1::timestamptz
+           AND ($2::uuid IS NULL OR worker.id <> $2::uuid)
+         FOR UPDATE SKIP LOCKED
+       ))
+       RETURNING in_flight, in_flight_attempts, in_flight_since`,
+      [now, exceptWorkerId ?? null],
+    )
+    return interrupt(transaction, rows, { now, forgiven: 0 })
+  })
+}
+
+/** Ends a worker's life and gives up what it still holds, which is not counted as a crash. */
+export function endLife(database: Database, workerId: string, now: Date): Promise<Rescued[]> {
+  return database.transaction(async (transaction) => {
+    const { rows } = await transaction.query<InFlight>(
+      `DELETE FROM postrider.workers
+       WHERE id = $1::uuid
+       RETURNING in_flight, in_flight_attempts, in_flight_since`,
+      [workerId],
+    )
+    return interrupt(transaction, rows, { now, forgiven: 1 })
+  })
+}
+
+/**
+ * A try counts as cut off if its number was not used up by a result: the arrays may still name what is long finished.
+ *
+ * A delivery that was cut off before comes back at a moment of its own within some seconds. Were all that a dying worker
+ * held sent together again, the one that kills workers would take the others with it, time after time.
+ */
+async function interrupt(
+  transaction: Queryable,
+  dead: readonly InFlight[],
+  { now, forgiven }: { now: Date; forgiven: number },
 ): Promise<Rescued[]> {
-  const tokens = [...new Set(held.map(({ lease_token }) => lease_token))]
-  return interrupt(queryable, 'id = ANY($3::uuid[]) AND lease_token = ANY($4::uuid[])', [
-    now,
-    1,
-    held.map(({ id }) => id),
-    tokens,
-  ])
-}
-
-/**
- * `condition` chooses among the rows in flight; $1 is now, $2 how many more crashes are forgiven. Rows that a result is
- * just written to are skipped.
- */
-async function interrupt(queryable: Queryable, condition: string, values: unknown[]): Promise<Rescued[]> {
-  const { rows } = await queryable.query<Rescued>(
-    `WITH interrupted AS MATERIALIZED (
-       SELECT id, claimed_at, attempts + rescues + 1 AS attempt
-       FROM postrider.webhook_deliveries
-       WHERE status = 'delivering'
-         AND ${condition}
-       LIMIT ${batchSize}
-       FOR UPDATE SKIP LOCKED
-     ),
-     rescued AS (
-       UPDATE postrider.webhook_deliveries AS delivery
+  const ids = dead.flatMap(({ in_flight }) => in_flight)
+  if (ids.length === 0) return []
+  const { rows } = await transaction.query<Rescued>(
+    `WITH rescued AS (
+       UPDATE postrider.deliveries AS delivery
        SET status = CASE
-             WHEN delivery.rescues + 1 >= delivery.max_rescues + $2::integer THEN 'failed'
+             WHEN delivery.rescues + 1 >= delivery.max_rescues + $5::integer THEN 'failed'
              ELSE 'pending'
            END::postrider.webhook_delivery_status,
            rescues = delivery.rescues + 1,
-           max_rescues = delivery.max_rescues + $2::integer,
-           scheduled_at = $1::timestamptz,
-           last_attempt_at = delivery.claimed_at,
+           max_rescues = delivery.max_rescues + $5::integer,
+           scheduled_at = $4::timestamptz + CASE
+             WHEN delivery.rescues = 0 THEN interval '0'
+             ELSE random() * interval '4 seconds' * delivery.rescues
+           END,
+           last_attempt_at = entry.since,
            last_response_status = NULL,
            last_response_body = NULL,
            last_error = CASE
-             WHEN delivery.rescues + 1 >= delivery.max_rescues + $2::integer THEN 'worker crashed'
+             WHEN delivery.rescues + 1 >= delivery.max_rescues + $5::integer THEN 'worker crashed'
              ELSE 'interrupted'
-           END,
-           lease_token = NULL,
-           lease_until = NULL,
-           claimed_at = NULL
-       WHERE delivery.id = ANY(ARRAY(SELECT interrupted.id FROM interrupted))
-       RETURNING delivery.id, delivery.webhook_id, delivery.event_id, delivery.status
+           END
+       FROM unnest($1::uuid[], $2::integer[], $3::timestamptz[]) AS entry (id, attempt, since)
+       WHERE delivery.id = ANY($1::uuid[])
+         AND delivery.id = entry.id
+         AND delivery.attempts + delivery.rescues + 1 = entry.attempt
+         AND delivery.status IN ('pending', 'delivering')
+       RETURNING
+         delivery.id, delivery.webhook_id, delivery.event_id, delivery.status, delivery.scheduled_at,
+         entry.attempt, entry.since
+     ),
+     waiting AS (
+       INSERT INTO postrider.delivery_schedule (scheduled_at, delivery_id, webhook_id)
+       SELECT rescued.scheduled_at, rescued.id, rescued.webhook_id
+       FROM rescued
+       WHERE rescued.status = 'pending'
      ),
      recorded AS (
        INSERT INTO postrider.webhook_delivery_attempts (delivery_id, attempt, started_at, error, outcome)
-       SELECT
-         interrupted.id,
-         interrupted.attempt,
-         interrupted.claimed_at,
-         'interrupted',
-         'interrupted'
-       FROM interrupted
+       SELECT rescued.id, rescued.attempt, rescued.since, 'interrupted', 'interrupted'
+       FROM rescued
      )
-     SELECT rescued.id, rescued.webhook_id, rescued.event_id, interrupted.attempt, rescued.status
-     FROM rescued
-     JOIN interrupted
-       ON interrupted.id = rescued.id`,
-    values,
+     SELECT rescued.id, rescued.webhook_id, rescued.event_id, rescued.attempt, rescued.status
+     FROM rescued`,
+    [
+      ids,
+      dead.flatMap(({ in_flight_attempts }) => in_flight_attempts),
+      dead.flatMap(({ in_flight_since }) => in_flight_since),
+      now,
+      forgiven,
+    ],
   )
   return rows
+}
+
+/**
+ * The safety net under all of it: an unfinished delivery that stands neither in the queue nor in the schedule nor in a
+ * worker's row goes back into the queue. There should be none; it reads the whole table. Answers how many.
+ */
+export async function requeueLost(queryable: Queryable): Promise<number> {
+  const { rowCount } = await queryable.query(
+    `WITH lost AS (
+       UPDATE postrider.deliveries AS delivery
+       SET status = 'pending'
+       WHERE delivery.status IN ('pending', 'delivering')
+         AND NOT EXISTS (
+           SELECT
+           FROM postrider.delivery_queue AS queued
+           WHERE queued.webhook_id = delivery.webhook_id
+             AND queued.scheduled_at = delivery.scheduled_at
+             AND queued.delivery_id = delivery.id
+         )
+         AND NOT EXISTS (
+           SELECT
+           FROM postrider.delivery_schedule AS waiting
+           WHERE waiting.scheduled_at = delivery.scheduled_at
+             AND waiting.delivery_id = delivery.id
+         )
+         AND NOT EXISTS (
+           SELECT
+           FROM postrider.workers AS worker
+           WHERE delivery.id = ANY(worker.in_flight)
+         )
+       RETURNING delivery.webhook_id, delivery.scheduled_at, delivery.id
+     )
+     INSERT INTO postrider.delivery_schedule (webhook_id, scheduled_at, delivery_id)
+     SELECT lost.webhook_id, lost.scheduled_at, lost.id
+     FROM lost`,
+  )
+  return rowCount ?? 0
 }

@@ -1,13 +1,21 @@
-import { randomUUID } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../database/database.ts'
 import { Listener } from '../database/wake.ts'
 import { createLifecycle, type Lifecycle } from '../lifecycle.ts'
 import type { Logger } from '../log.ts'
-import { attemptNumber, claim, type ClaimedDelivery, firstWebhookId, renewLeases } from './claim.ts'
+import {
+  attemptNumber,
+  claim,
+  type ClaimedDelivery,
+  firstWebhookId,
+  markDelivering,
+  promote,
+  readUnknown,
+} from './claim.ts'
 import { type Credentials, deliver, type Ending } from './deliver.ts'
+import { Life } from './life.ts'
 import { Recorder } from './record.ts'
-import { release, rescueExpired } from './rescue.ts'
+import { endLife, type Rescued, rescueExpired } from './rescue.ts'
 import type { Sender } from './send.ts'
 
 export interface WorkerOptions {
@@ -31,6 +39,22 @@ export interface WorkerOptions {
   onRescue?: (count: number) => void
 }
 
+/** What is in flight, and since when by the machine's monotonic clock. */
+interface InFlight {
+  delivery: ClaimedDelivery
+  ended: Promise<void>
+  beganMs: number
+  isMarked: boolean
+}
+
+/** One life of this worker and what belongs to it. */
+interface Shift {
+  life: Life
+  recorder: Recorder
+  /** Ends attempts without a result: the life was ended by others, or the worker must stop. */
+  signal: AbortSignal
+}
+
 /**
  * The loop that keeps the slots full:
  *
@@ -39,29 +63,31 @@ export interface WorkerOptions {
  *          └─────────────────────────────────────────────────────────┘
  *
  * It wakes by NOTIFY, by a slot that becomes free while more is waiting, and in any case every `pollMs`. Beside the loop
- * leases are renewed, and those of workers that died are taken back.
+ * its lease is renewed, and what workers that died had in flight is taken over.
  */
 export class Worker {
   readonly #options: WorkerOptions
-  #recorder: Recorder
   readonly #listener: Listener
   readonly #lifecycle: Lifecycle
-  readonly #inFlight = new Map<string, { delivery: ClaimedDelivery; ended: Promise<void> }>()
+  readonly #inFlight = new Map<string, InFlight>()
   readonly #countByWebhook = new Map<string, number>()
+  #shift: Shift | undefined
   #abort = new AbortController()
   #stopping = true
   #wake: () => void = () => {}
   #awake = false
   /** The last claim left due deliveries behind, for want of a free slot. */
   #moreMayWait = false
+  /** Recorded since the last claim: with the next one they leave this worker's row. */
+  #finished: string[] = []
+  /** This worker's row may name deliveries that it does not know of. */
+  #isUncertain = false
   #afterWebhookId = firstWebhookId
   #loop: Promise<void> = Promise.resolve()
   #timers: NodeJS.Timeout[] = []
-  #interrupted: ClaimedDelivery[] = []
 
   constructor(options: WorkerOptions) {
     this.#options = options
-    this.#recorder = new Recorder(options)
     this.#listener = new Listener({ ...options, onWake: () => this.wake() })
     this.#lifecycle = createLifecycle({ start: () => this.#start(), stop: () => this.#stop() })
   }
@@ -88,11 +114,12 @@ export class Worker {
   async #start(): Promise<void> {
     this.#stopping = false
     this.#abort = new AbortController()
-    this.#recorder = new Recorder(this.#options)
     await this.#listener.start()
-    const { leaseSeconds } = this.#options
-    this.#every((leaseSeconds * 1_000) / 3, 'leases could not be renewed', () => this.#renew())
-    this.#every(1_000, 'expired leases could not be taken back', () => this.#rescue())
+    this.#every((this.#options.leaseSeconds * 1_000) / 3, 'the lease could not be renewed', () =>
+      this.#renew(),
+    )
+    this.#every(500, 'deliveries could not be marked', () => this.#mark())
+    this.#every(1_000, 'what dead workers left could not be taken over', () => this.#rescue())
     this.#loop = this.#run()
   }
 
@@ -113,39 +140,77 @@ export class Worker {
       this.#awake = false
       const free = this.#options.concurrency - this.#inFlight.size
       const claimed = free > 0 ? await this.#claim(free) : []
-      for (const delivery of claimed) this.#begin(delivery)
       this.#moreMayWait = claimed.length >= free || this.#someWebhookIsFull()
       await this.#rest()
     }
   }
 
-  async #claim(limit: number): Promise<ClaimedDelivery[]> {
-    const { database, clock, leaseSeconds, maxInFlight, logger } = this.#options
+  /** Claims, and begins what it got; a database that is away is tried again at the next turn. */
+  async #claim(limit: number): Promise<readonly ClaimedDelivery[]> {
+    const { database, clock, logger } = this.#options
     try {
-      const claimed: ClaimedDelivery[] = []
-      // Webhooks behind the one where the last claim ended come first, then those before it.
-      for (const afterWebhookId of new Set([this.#afterWebhookId, firstWebhookId])) {
-        const batch = await claim(database, {
-          now: clock.now(),
-          leaseToken: randomUUID(),
-          leaseSeconds,
-          limit: limit - claimed.length,
-          maxInFlight,
-          inFlight: this.#countWith(claimed),
-          afterWebhookId,
-        })
-        claimed.push(...batch)
-        if (claimed.length >= limit) {
-          this.#afterWebhookId = highestWebhookId(batch)
-          return claimed
-        }
-      }
-      this.#afterWebhookId = firstWebhookId
+      const shift = await this.#liveShift()
+      if (this.#isUncertain) await this.#beginUnknown(shift)
+      while (await promote(database, clock.now())) continue
+      const claimed = await this.#claimFairly(shift, limit)
+      for (const delivery of claimed) this.#begin(delivery, shift)
       return claimed
     } catch (error) {
+      this.#isUncertain = true
       logger.warn({ error }, 'could not claim deliveries: trying again')
       return []
     }
+  }
+
+  /** Webhooks behind the one where the last claim ended come first, then those before it. */
+  async #claimFairly({ life }: Shift, limit: number): Promise<ClaimedDelivery[]> {
+    const { database, clock, maxInFlight } = this.#options
+    const claimed: ClaimedDelivery[] = []
+    for (const afterWebhookId of new Set([this.#afterWebhookId, firstWebhookId])) {
+      const finished = [...this.#finished]
+      const batch = await claim(database, {
+        workerId: life.id,
+        now: clock.now(),
+        limit: limit - claimed.length,
+        maxInFlight,
+        inFlight: this.#countWith(claimed),
+        finished,
+        afterWebhookId,
+      })
+      // More may have finished meanwhile: those go with the next claim.
+      if (batch.length > 0) this.#finished.splice(0, finished.length)
+      claimed.push(...batch)
+      if (claimed.length >= limit) {
+        this.#afterWebhookId = highestWebhookId(batch)
+        return claimed
+      }
+    }
+    this.#afterWebhookId = firstWebhookId
+    return claimed
+  }
+
+  /** The life that holds its lease now: this one, or a new one where this one was ended by others. */
+  async #liveShift(): Promise<Shift> {
+    const { database, clock, logger, leaseSeconds } = this.#options
+    const current = this.#shift
+    if (current?.life.holds) return current
+    if (current && (await current.life.renew(database))) return current
+    const life = new Life({ leaseSeconds, clock })
+    await life.begin(database)
+    const signal = AbortSignal.any([life.lost, this.#abort.signal])
+    this.#finished = []
+    this.#shift = { life, recorder: new Recorder({ database, life, clock, logger }), signal }
+    return this.#shift
+  }
+
+  async #beginUnknown(shift: Shift): Promise<void> {
+    const { database, logger } = this.#options
+    const known = [...this.#inFlight.keys(), ...this.#finished]
+    const unknown = await readUnknown(database, shift.life.id, known)
+    this.#isUncertain = false
+    if (unknown.length > 0)
+      logger.warn({ deliveries: unknown.length }, 'claimed, but the answer was lost: sending')
+    for (const delivery of unknown) this.#begin(delivery, shift)
   }
 
   #countWith(claimed: readonly ClaimedDelivery[]): Map<string, number> {
@@ -154,29 +219,27 @@ export class Worker {
     return counts
   }
 
-  #begin(delivery: ClaimedDelivery): void {
+  #begin(delivery: ClaimedDelivery, shift: Shift): void {
     this.#count(delivery.webhook_id, 1)
-    const ended = this.#deliver(delivery).finally(() => {
+    const ended = this.#deliver(delivery, shift).finally(() => {
       this.#inFlight.delete(delivery.id)
       this.#count(delivery.webhook_id, -1)
       if (this.#moreMayWait) this.wake()
     })
-    this.#inFlight.set(delivery.id, { delivery, ended })
+    this.#inFlight.set(delivery.id, { delivery, ended, beganMs: performance.now(), isMarked: false })
   }
 
-  async #deliver(delivery: ClaimedDelivery): Promise<void> {
+  async #deliver(delivery: ClaimedDelivery, shift: Shift): Promise<void> {
     const { logger, onEnding } = this.#options
     try {
-      const ending = await deliver(delivery, {
-        ...this.#options,
-        recorder: this.#recorder,
-        signal: this.#abort.signal,
-      })
-      if (ending === 'interrupted') this.#interrupted.push(delivery)
+      const ending = await deliver(delivery, { ...this.#options, ...shift })
+      // Still in this worker's row and not sent: it is found there, unless others have taken it over.
+      if (ending === 'interrupted') this.#isUncertain = true
+      else if (shift === this.#shift) this.#finished.push(delivery.id)
       onEnding?.(delivery, ending)
       logger.info(describe(delivery, ending), 'attempt')
     } catch (error) {
-      // Its lease runs out and somebody takes it back.
+      // The lease runs out and somebody takes it over.
       logger.error({ error, delivery_id: delivery.id }, 'an attempt ended without a result')
     }
   }
@@ -208,23 +271,38 @@ export class Worker {
   }
 
   async #renew(): Promise<void> {
-    const { database, clock, leaseSeconds } = this.#options
-    const held = Array.from(this.#inFlight.values(), ({ delivery }) => delivery)
-    if (held.length > 0) await renewLeases(database, held, { now: clock.now(), leaseSeconds })
+    const { database, logger } = this.#options
+    const shift = this.#shift
+    if (!shift || (await shift.life.renew(database))) return
+    logger.warn({ worker_id: shift.life.id }, 'others have taken over what was in flight: beginning anew')
+    this.wake()
+  }
+
+  async #mark(): Promise<void> {
+    const { database } = this.#options
+    const shift = this.#shift
+    const before = performance.now() - markAfterMs
+    const long = [...this.#inFlight.values()].filter(({ beganMs, isMarked }) => beganMs < before && !isMarked)
+    if (!shift || long.length === 0) return
+    await markDelivering(
+      database,
+      shift.life.id,
+      long.map(({ delivery }) => delivery),
+    )
+    for (const entry of long) entry.isMarked = true
   }
 
   async #rescue(): Promise<void> {
-    const { database, clock, logger, onRescue } = this.#options
-    const rescued = await rescueExpired(database, clock.now())
-    for (const { id, webhook_id, event_id, attempt, status } of rescued) {
-      logger.warn(
-        { delivery_id: id, webhook_id, event_id, attempt, status },
-        'rescued from a worker that is gone',
-      )
-    }
+    const { database, clock, onRescue } = this.#options
+    const rescued = await rescueExpired(database, clock.now(), this.#shift?.life.id)
     if (rescued.length === 0) return
+    this.#tell(rescued, 'taken over from a worker that is gone')
     onRescue?.(rescued.length)
     this.wake()
+  }
+
+  #tell(rescued: readonly Rescued[], message: string): void {
+    for (const { id, ...rest } of rescued) this.#options.logger.warn({ delivery_id: id, ...rest }, message)
   }
 
   /** Runs `work` every `everyMs`, never twice at once; a database that is away is only told. */
@@ -245,21 +323,24 @@ export class Worker {
   async #drain(): Promise<void> {
     const { database, clock, logger, drainMs } = this.#options
     const giveUp = setTimeout(() => this.#abort.abort(), drainMs)
-    // Their results may still wait for a database that is away: then their leases run out.
-    const forget = setTimeout(() => this.#recorder.abort(), drainMs + 1_000)
+    // Their results may still wait for a database that is away: then the lease runs out.
+    const forget = setTimeout(() => this.#shift?.recorder.abort(), drainMs + 1_000)
     await Promise.all(Array.from(this.#inFlight.values(), ({ ended }) => ended))
     clearTimeout(giveUp)
     clearTimeout(forget)
-    const interrupted = this.#interrupted.splice(0)
-    if (interrupted.length === 0) return
-    await release(database, interrupted, clock.now()).catch((error: unknown) => {
-      logger.warn(
-        { error, deliveries: interrupted.length },
-        'could not give deliveries back: their leases run out',
-      )
-    })
+    const shift = this.#shift
+    this.#shift = undefined
+    if (!shift) return
+    try {
+      this.#tell(await endLife(database, shift.life.id, clock.now()), 'given back by a worker that stops')
+    } catch (error) {
+      logger.warn({ error }, 'could not end this worker’s lease: it runs out')
+    }
   }
 }
+
+/** In flight for longer than this, a delivery is marked `delivering`. */
+const markAfterMs = 1_000
 
 function highestWebhookId(claimed: readonly ClaimedDelivery[]): string {
   return claimed.reduce(

@@ -39,8 +39,9 @@ export function listEvents(
   return readPage<PublishedEvent>(
     database,
     {
-      select: `SELECT row.id, row.type, row."timestamp", row.application_id, row.environment_name, row.created_at, row.deliveries
-               FROM postrider.events AS row`,
+      columns:
+        'row.id, row.type, row."timestamp", row.application_id, row.environment_name, row.created_at, row.deliveries',
+      from: 'postrider.events',
       where,
       values,
     },

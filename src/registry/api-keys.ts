@@ -45,7 +45,8 @@ export class ApiKeys {
     return readPage<ApiKey>(
       this.#database,
       {
-        select: `SELECT row.id, row.name, row.role, row.created_at FROM postrider.api_keys AS row`,
+        columns: 'row.id, row.name, row.role, row.created_at',
+        from: 'postrider.api_keys',
         where: ['row.project_id = $1::uuid'],
         values: [projectId],
       },

@@ -32,7 +32,8 @@ export class Applications {
     return readPage<Application>(
       this.#database,
       {
-        select: `SELECT row.id, row.name, row.created_at FROM postrider.applications AS row`,
+        columns: 'row.id, row.name, row.created_at',
+        from: 'postrider.applications',
         where: ['row.project_id = $1::uuid'],
         values: [projectId],
       },

@@ -26,7 +26,8 @@ export class Projects {
     return readPage<Project>(
       this.#database,
       {
-        select: `SELECT row.id, row.name, row.created_at, row.updated_at FROM postrider.projects AS row`,
+        columns: 'row.id, row.name, row.created_at, row.updated_at',
+        from: 'postrider.projects',
         where: [],
         values: [],
       },

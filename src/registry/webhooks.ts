@@ -98,7 +98,8 @@ export class Webhooks {
     return readPage<Webhook>(
       this.#database,
       {
-        select: `SELECT ${shown} FROM postrider.webhooks AS row`,
+        columns: shown,
+        from: 'postrider.webhooks',
         where: ['row.project_id = $1::uuid'],
         values: [projectId],
       },

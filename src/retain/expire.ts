@@ -37,10 +37,10 @@ async function inBatches(deleteBatch: () => Promise<number>, signal?: AbortSigna
 
 async function deleteDeliveries(queryable: Queryable, cutoff: Date): Promise<number> {
   const { rowCount } = await queryable.query(
-    `DELETE FROM postrider.webhook_deliveries
+    `DELETE FROM postrider.deliveries
      WHERE id = ANY(ARRAY(
        SELECT id
-       FROM postrider.webhook_deliveries
+       FROM postrider.deliveries
        WHERE created_at < $1::timestamptz
          AND status IN ('delivered', 'failed')
        ORDER BY created_at
@@ -60,7 +60,7 @@ async function deleteEvents(queryable: Queryable, cutoff: Date): Promise<number>
        WHERE event.created_at < $1::timestamptz
          AND NOT EXISTS (
            SELECT
-           FROM postrider.webhook_deliveries AS delivery
+           FROM postrider.deliveries AS delivery
            WHERE delivery.event_id = event.id
              AND delivery.project_id = event.project_id
          )

@@ -136,10 +136,7 @@ onEachPostgres((serverUrl) => {
     // One is on its way while this happens: it is sent again.
     await database.query(
       `UPDATE postrider.webhook_deliveries
-       SET status = 'delivering',
-           lease_token = gen_random_uuid(),
-           lease_until = now(),
-           claimed_at = now()
+       SET status = 'delivering'
        WHERE id = $1::uuid`,
       [id('d', 41)],
     )

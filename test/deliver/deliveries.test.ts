@@ -102,12 +102,8 @@ describe('a manual retry', () => {
   it('of one that is being sent is a conflict, and of a foreign one not found', async () => {
     const { projectId, webhookId, ids, clock } = await deliveries(1, 'pending')
     const id = ids[0]!
-    await database.query(
-      `UPDATE postrider.webhook_deliveries
-       SET status = 'delivering', lease_token = gen_random_uuid(), lease_until = now() + interval '1 hour', claimed_at = now()
-       WHERE id = $1::uuid`,
-      [id],
-    )
+    // A worker has claimed it: it stands neither in the queue nor in the schedule, marked yet or not.
+    await database.query(`DELETE FROM postrider.delivery_queue WHERE delivery_id = $1::uuid`, [id])
     const change = { now: clock.now(), scheduleLength }
     await expect(retryDelivery(database, { projectId, id }, change)).rejects.toMatchObject({
       code: 'conflict',
@@ -124,6 +120,10 @@ describe('a manual retry', () => {
       await expect(getDelivery(database, key)).rejects.toMatchObject({ code: 'not_found' })
       await expect(listAttempts(database, key)).rejects.toMatchObject({ code: 'not_found' })
     }
+    await database.query(`UPDATE postrider.deliveries SET status = 'delivering' WHERE id = $1::uuid`, [id])
+    await expect(retryDelivery(database, { projectId, id }, change)).rejects.toMatchObject({
+      code: 'conflict',
+    })
     expect(await getDelivery(database, { projectId, id, webhookId })).toMatchObject({ status: 'delivering' })
   })
 })

@@ -1,11 +1,12 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { PostriderError } from '../../src/contract/errors.ts'
-import { attemptNumber, claim, type ClaimedDelivery, firstWebhookId } from '../../src/deliver/claim.ts'
+import { claim, type ClaimedDelivery, firstWebhookId, promote } from '../../src/deliver/claim.ts'
 import { cancelDelivery, retryDelivery } from '../../src/deliver/deliveries.ts'
 import { judge } from '../../src/deliver/judge.ts'
 import { Recorder } from '../../src/deliver/record.ts'
-import { release, rescueExpired } from '../../src/deliver/rescue.ts'
+import { Life } from '../../src/deliver/life.ts'
+import { endLife, requeueLost, rescueExpired } from '../../src/deliver/rescue.ts'
 import type { Answer } from '../../src/deliver/send.ts'
 import { silentLogger } from '../../src/log.ts'
 import { publish } from '../../src/publish/publish.ts'
@@ -30,13 +31,19 @@ beforeAll(async () => {
 })
 afterAll(() => database.close())
 
+/** A worker's life and what it has in flight. */
+interface Shift {
+  life: Life
+  recorder: Recorder
+  held: ClaimedDelivery[]
+  finished: string[]
+}
+
 interface Model {
   clock: MovedClock
-  recorder: Recorder
-  /** Claimed by workers that live; a crash forgets them, a stall keeps them past their lease. */
-  held: ClaimedDelivery[]
-  /** Results of claims that were lost meanwhile: they come late. */
-  stale: ClaimedDelivery[]
+  shift: Shift
+  /** Lives that stood still until others took over: their results come late. */
+  stale: Shift[]
   published: number
   /** Finished without anybody having retried it since: its row as it stood then. */
   finished: Map<string, string>
@@ -50,7 +57,7 @@ type Step =
   /** The worker stands still until its lease ran out and another has taken its deliveries over. */
   | { kind: 'stall' }
   | { kind: 'answer late'; which: number; status: number }
-  | { kind: 'release'; which: number }
+  | { kind: 'stop' }
   | { kind: 'wait'; seconds: number }
   | { kind: 'rescue' }
   | { kind: 'retry'; which: number }
@@ -68,7 +75,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('crash' as const) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('stall' as const) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('answer late' as const), which, status }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('release' as const), which }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('stop' as const) }) },
   {
     weight: 4,
     arbitrary: fc.record({
@@ -84,12 +91,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 it('any sequence of publish, claim, answer, crash, stall, rescue, retry and cancel keeps the invariants', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 30, maxLength: 60, size: 'max' }), async (steps) => {
-      await database.query('DELETE FROM postrider.webhook_deliveries')
+      await database.query('DELETE FROM postrider.deliveries')
+      await database.query(
+        'TRUNCATE postrider.delivery_queue, postrider.delivery_schedule, postrider.workers',
+      )
       const clock = new MovedClock()
       const model: Model = {
         clock,
-        recorder: new Recorder({ database, clock, logger: silentLogger }),
-        held: [],
+        shift: await beginShift(clock),
         stale: [],
         published: 0,
         finished: new Map(),
@@ -103,8 +112,19 @@ it('any sequence of publish, claim, answer, crash, stall, rescue, retry and canc
   )
 }, 120_000)
 
+async function beginShift(clock: MovedClock): Promise<Shift> {
+  const life = new Life({ leaseSeconds: 15, clock })
+  await life.begin(database)
+  return {
+    life,
+    recorder: new Recorder({ database, life, clock, logger: silentLogger }),
+    held: [],
+    finished: [],
+  }
+}
+
 async function take(each: Step, model: Model): Promise<void> {
-  const { clock } = model
+  const { clock, shift } = model
   switch (each.kind) {
     case 'publish':
       await publish(database, { projectId, type: 'tested', data: model.published })
@@ -113,28 +133,31 @@ async function take(each: Step, model: Model): Promise<void> {
       clock.advance(1)
       return
     case 'claim':
-      model.held.push(...(await claimDue(clock, each.limit)))
+      await claimDue(model, each.limit)
       return
     case 'answer':
-      await answer(model, take1(model.held, each.which), each.status)
+      await answer(model, shift, each)
       return
     case 'crash':
-      model.held = []
+      model.shift = await beginShift(clock)
       return
     case 'stall':
-      model.stale.push(...model.held.splice(0))
+      model.stale.push(shift)
       clock.advance(16)
       await rescueExpired(database, clock.now())
-      model.held.push(...(await claimDue(clock, 5)))
+      model.shift = await beginShift(clock)
+      clock.advance(30)
+      await claimDue(model, 5)
       return
-    case 'answer late':
-      await answer(model, take1(model.stale, each.which), each.status)
-      return
-    case 'release': {
-      const delivery = take1(model.held, each.which)
-      if (delivery) await release(database, [delivery], clock.now())
+    case 'answer late': {
+      const late = model.stale[each.which % Math.max(model.stale.length, 1)]
+      if (late) await answer(model, late, each)
       return
     }
+    case 'stop':
+      await endLife(database, shift.life.id, clock.now())
+      model.shift = await beginShift(clock)
+      return
     case 'wait':
       clock.advance(each.seconds)
       return
@@ -162,60 +185,55 @@ async function take(each: Step, model: Model): Promise<void> {
   }
 }
 
-function claimDue(clock: MovedClock, limit: number): Promise<ClaimedDelivery[]> {
-  return claim(database, {
+async function claimDue({ clock, shift }: Model, limit: number): Promise<void> {
+  await promote(database, clock.now())
+  const claimed = await claim(database, {
+    workerId: shift.life.id,
     now: clock.now(),
-    leaseToken: crypto.randomUUID(),
-    leaseSeconds: 15,
     limit,
     maxInFlight: 3,
     inFlight: new Map(),
+    finished: shift.finished,
     afterWebhookId: firstWebhookId,
   })
+  if (claimed.length > 0) shift.finished = []
+  shift.held.push(...claimed)
 }
 
-async function answer(model: Model, delivery: ClaimedDelivery | undefined, code: number): Promise<void> {
+async function answer(
+  { clock }: Model,
+  shift: Shift,
+  reply: { which: number; status: number },
+): Promise<void> {
+  const [delivery] = shift.held.splice(reply.which % Math.max(shift.held.length, 1), 1)
   if (!delivery) return
-  const { clock, recorder } = model
-  const reply: Answer = {
+  const answered: Answer = {
     kind: 'answer',
-    status: code,
+    status: reply.status,
     headers: {},
     body: '',
     bodyTruncated: false,
     durationMs: 1,
   }
   const outcome = judge(
-    reply,
+    answered,
     { attempts: delivery.attempts, maxAttempts: delivery.max_attempts },
     { now: clock.now(), retrySeconds, random: () => 0 },
   )
-  const before = await tokenOf(delivery.id)
-  const written = await recorder.record({
-    delivery,
-    outcome,
-    attempt: {
-      startedAt: clock.now(),
-      durationMs: 1,
-      requestHeaders: {},
-      responseHeaders: {},
-      responseBody: '',
-    },
-  })
-  // Believed exactly when the lease was still this claim's.
-  expect(written).toBe(before === delivery.lease_token)
-}
-
-function take1(from: ClaimedDelivery[], index: number): ClaimedDelivery | undefined {
-  return from.length === 0 ? undefined : from.splice(index % from.length, 1)[0]
-}
-
-async function tokenOf(id: string): Promise<string | null> {
-  const { rows } = await database.query<{ lease_token: string | null }>(
-    `SELECT lease_token FROM postrider.webhook_deliveries WHERE id = $1::uuid`,
-    [id],
-  )
-  return rows[0]!.lease_token
+  const { rows: lives } = await database.query('SELECT FROM postrider.workers WHERE id = $1::uuid', [
+    shift.life.id,
+  ])
+  const attempt = {
+    startedAt: clock.now(),
+    durationMs: 1,
+    requestHeaders: {},
+    responseHeaders: {},
+    responseBody: '',
+  }
+  const written = await shift.recorder.record({ delivery, outcome, attempt })
+  // Believed exactly while nobody has ended this life.
+  expect(written).toBe(lives.length === 1)
+  shift.finished.push(delivery.id)
 }
 
 async function someDelivery(index: number): Promise<string | undefined> {
@@ -233,7 +251,7 @@ interface Row {
   rescues: number
   max_rescues: number
   delivered_at: Date | null
-  lease_token: string | null
+  places: number
   numbers: number[]
   interrupted: number
   outcomes: string[]
@@ -243,10 +261,21 @@ interface Row {
 async function check(model: Model): Promise<void> {
   const { rows } = await database.query<Row>(
     `SELECT delivery.*, to_jsonb(delivery)::text AS whole,
-            COALESCE(array_agg(attempt.attempt ORDER BY attempt.attempt) FILTER (WHERE attempt.id IS NOT NULL), '{}') AS numbers,
-            COALESCE(array_agg(attempt.outcome ORDER BY attempt.attempt) FILTER (WHERE attempt.id IS NOT NULL), '{}') AS outcomes,
-            COUNT(*) FILTER (WHERE attempt.outcome = 'interrupted')::integer AS interrupted
-     FROM postrider.webhook_deliveries AS delivery
+            COALESCE(array_agg(attempt.attempt ORDER BY attempt.attempt) FILTER (WHERE attempt.attempt IS NOT NULL), '{}') AS numbers,
+            COALESCE(array_agg(attempt.outcome ORDER BY attempt.attempt) FILTER (WHERE attempt.attempt IS NOT NULL), '{}') AS outcomes,
+            COUNT(*) FILTER (WHERE attempt.outcome = 'interrupted')::integer AS interrupted,
+            (
+              (SELECT COUNT(*) FROM postrider.delivery_queue AS queued WHERE queued.delivery_id = delivery.id)
+              + (SELECT COUNT(*) FROM postrider.delivery_schedule AS waiting WHERE waiting.delivery_id = delivery.id)
+              + (
+                SELECT COUNT(*)
+                FROM postrider.workers AS worker
+                CROSS JOIN LATERAL unnest(worker.in_flight, worker.in_flight_attempts) AS entry (id, attempt)
+                WHERE entry.id = delivery.id
+                  AND entry.attempt = delivery.attempts + delivery.rescues + 1
+              )
+            )::integer AS places
+     FROM postrider.deliveries AS delivery
      LEFT JOIN postrider.webhook_delivery_attempts AS attempt
        ON attempt.delivery_id = delivery.id
      GROUP BY delivery.id`,
@@ -257,7 +286,8 @@ async function check(model: Model): Promise<void> {
     expect(row.attempts).toBeLessThanOrEqual(row.max_attempts)
     expect(row.rescues).toBeLessThanOrEqual(row.max_rescues)
     expect(row.delivered_at !== null).toBe(row.status === 'delivered')
-    expect(row.lease_token !== null).toBe(row.status === 'delivering')
+    // What is not finished waits or is held in exactly one place, and what is finished nowhere.
+    expect(row.places).toBe(row.status === 'pending' ? 1 : 0)
     // One row for each try, numbered from 1 without a gap.
     expect(row.numbers).toEqual(Array.from({ length: row.attempts + row.rescues }, (_, index) => index + 1))
     expect(row.interrupted).toBe(row.rescues)
@@ -270,8 +300,5 @@ async function check(model: Model): Promise<void> {
       expect(model.finished.has(row.id)).toBe(false)
     }
   }
-  for (const delivery of model.held) {
-    const row = rows.find(({ id }) => id === delivery.id)!
-    if (row.lease_token === delivery.lease_token) expect(row.numbers).not.toContain(attemptNumber(delivery))
-  }
+  expect(await requeueLost(database)).toBe(0)
 }

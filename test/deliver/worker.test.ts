@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { claim, firstWebhookId } from '../../src/deliver/claim.ts'
+import type { Database } from '../../src/database/database.ts'
+import { claim, firstWebhookId, promote } from '../../src/deliver/claim.ts'
+import { Life } from '../../src/deliver/life.ts'
 import { Recorder } from '../../src/deliver/record.ts'
 import { rescueExpired } from '../../src/deliver/rescue.ts'
 import { Notifier } from '../../src/database/wake.ts'
@@ -28,19 +30,20 @@ async function journey({ answer, ...seed }: { answer?: AnswerFunction } & Partia
   return { database, receiver, clock, projectId, webhookId, eventId, deliveryId }
 }
 
-const unleased = { lease_token: null, lease_until: null, claimed_at: null }
-
 /** Claims everything due, as a worker that will never come back. */
-function claimAndVanish(database: Awaited<ReturnType<typeof journey>>['database'], clock: MovedClock) {
-  return claim(database, {
+async function claimAndVanish(database: Database, clock: MovedClock) {
+  const life = new Life({ leaseSeconds: 15, clock })
+  await life.begin(database)
+  const claimed = await claim(database, {
+    workerId: life.id,
     now: clock.now(),
-    leaseToken: crypto.randomUUID(),
-    leaseSeconds: 15,
     limit: 100,
     maxInFlight: 100,
     inFlight: new Map(),
+    finished: [],
     afterWebhookId: firstWebhookId,
   })
+  return { life, claimed }
 }
 
 describe('the state of a delivery', () => {
@@ -63,23 +66,23 @@ describe('the state of a delivery', () => {
       last_response_body: null,
       last_error: null,
       delivered_at: null,
-      ...unleased,
     })
     expect(published['scheduled_at']).toEqual(published['created_at'])
 
-    await using worker = new TestWorker({ database, clock })
+    await using worker = new TestWorker({ database, clock, timeoutMs: 10_000 })
     await worker.start()
     await receiver.waitFor(1)
     const { rows: open } = await database.query(
       `SELECT FROM pg_stat_activity WHERE datname = current_database() AND xact_start IS NOT NULL AND pid <> pg_backend_pid()`,
     )
     expect(open).toHaveLength(0)
-    expect(await storedDelivery(database, deliveryId)).toMatchObject({
-      status: 'delivering',
-      attempts: 0,
-      claimed_at: clock.now(),
-      lease_until: new Date(clock.now().getTime() + 15_000),
-    })
+    const { rows: workers } = await database.query('SELECT in_flight, in_flight_since FROM postrider.workers')
+    expect(workers).toEqual([{ in_flight: [deliveryId], in_flight_since: [clock.now()] }])
+    // Whoever looks in SQL sees it after a second.
+    await expect
+      .poll(async () => (await storedDelivery(database, deliveryId))['status'], { timeout: 5_000 })
+      .toBe('delivering')
+    expect(await storedDelivery(database, deliveryId)).toMatchObject({ attempts: 0, last_attempt_at: null })
 
     clock.advance(1)
     answer(200)
@@ -97,7 +100,6 @@ describe('the state of a delivery', () => {
       last_response_body: 'thanks',
       last_error: null,
       delivered_at: clock.now(),
-      ...unleased,
     })
     expect(await storedAttempts(database, deliveryId)).toMatchObject([
       {
@@ -134,7 +136,6 @@ describe('the state of a delivery', () => {
         last_response_body: 'no',
         last_error: 'http 500',
         delivered_at: null,
-        ...unleased,
       })
       if (seconds === null) break
       const waitSeconds = ((row['scheduled_at'] as Date).getTime() - clock.now().getTime()) / 1_000
@@ -143,7 +144,8 @@ describe('the state of a delivery', () => {
 
       // A moment before its time it stays where it is.
       clock.advance(waitSeconds - 1)
-      expect(await claimAndVanish(database, clock)).toHaveLength(0)
+      await promote(database, clock.now())
+      expect((await claimAndVanish(database, clock)).claimed).toHaveLength(0)
       clock.advance(1)
     }
     const attempts = await storedAttempts(database, deliveryId)
@@ -225,7 +227,7 @@ describe('the state of a delivery', () => {
 describe('a worker that crashes', () => {
   it('leaves a delivery that another takes over when the lease ran out, and the budget does not pay for it', async () => {
     const { database, receiver, clock, deliveryId } = await journey()
-    expect(await claimAndVanish(database, clock)).toHaveLength(1)
+    expect((await claimAndVanish(database, clock)).claimed).toHaveLength(1)
     const claimedAt = clock.now()
     clock.advance(14)
     expect(await rescueExpired(database, clock.now())).toHaveLength(0)
@@ -240,7 +242,6 @@ describe('a worker that crashes', () => {
       scheduled_at: clock.now(),
       last_attempt_at: claimedAt,
       last_error: 'interrupted',
-      ...unleased,
     })
     await using worker = new TestWorker({ database, clock })
     await worker.start()
@@ -261,9 +262,11 @@ describe('a worker that crashes', () => {
   it('five times over one delivery makes that delivery fail', async () => {
     const { database, receiver, clock, deliveryId } = await journey()
     for (let crash = 1; crash <= 5; crash += 1) {
-      expect(await claimAndVanish(database, clock)).toHaveLength(1)
-      clock.advance(16)
+      expect((await claimAndVanish(database, clock)).claimed).toHaveLength(1)
+      clock.advance(30)
       await rescueExpired(database, clock.now())
+      clock.advance(30)
+      await promote(database, clock.now())
     }
     expect(await storedDelivery(database, deliveryId)).toMatchObject({
       status: 'failed',
@@ -279,14 +282,17 @@ describe('a worker that crashes', () => {
 
   it('and comes back late is not believed', async () => {
     const { database, receiver, clock, deliveryId } = await journey()
-    const [stale] = await claimAndVanish(database, clock)
+    const {
+      life,
+      claimed: [stale],
+    } = await claimAndVanish(database, clock)
     clock.advance(16)
     await rescueExpired(database, clock.now())
     await using worker = new TestWorker({ database, clock })
     await worker.start()
     await worker.ended(1)
     const before = await storedDelivery(database, deliveryId)
-    const late = new Recorder({ database, clock, logger: silentLogger })
+    const late = new Recorder({ database, life, clock, logger: silentLogger })
     const written = await late.record({
       delivery: stale!,
       outcome: { kind: 'failed', responseStatus: 500, error: 'http 500' },
@@ -321,9 +327,8 @@ describe('a worker that crashes', () => {
     await receiver.waitFor(1)
     clock.advance(4)
     const renewed = new Date(clock.now().getTime() + 5_000)
-    await expect
-      .poll(async () => (await storedDelivery(database, deliveryId))['lease_until'], { timeout: 5_000 })
-      .toEqual(renewed)
+    const lease = async () => (await database.query('SELECT lease_until FROM postrider.workers')).rows
+    await expect.poll(lease, { timeout: 5_000 }).toEqual([{ lease_until: renewed }])
     clock.advance(3)
     expect(await rescueExpired(database, clock.now())).toHaveLength(0)
     answer()
@@ -423,7 +428,6 @@ describe('a worker', () => {
       attempts: 0,
       rescues: 1,
       max_rescues: 6,
-      ...unleased,
     })
     expect(await storedAttempts(database, deliveryId)).toMatchObject([{ attempt: 1, outcome: 'interrupted' }])
     await receiver.close()

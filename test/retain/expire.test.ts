@@ -34,12 +34,9 @@ it('deletes delivered and failed deliveries of that age with their attempts and 
         `UPDATE postrider.webhook_deliveries
          SET status = $2::postrider.webhook_delivery_status,
              created_at = $3::timestamptz - $4::interval,
-             delivered_at = CASE WHEN $2 = 'delivered' THEN $3::timestamptz END,
-             lease_token = CASE WHEN $5 THEN gen_random_uuid() END,
-             lease_until = CASE WHEN $5 THEN $3::timestamptz END,
-             claimed_at = CASE WHEN $5 THEN $3::timestamptz END
+             delivered_at = CASE WHEN $2 = 'delivered' THEN $3::timestamptz END
          WHERE id = $1::uuid`,
-        [deliveryId, status, now, age, isDelivering],
+        [deliveryId, status, now, age],
       )
       await database.query(
         `UPDATE postrider.events SET created_at = $2::timestamptz - $3::interval WHERE id = $1::uuid`,

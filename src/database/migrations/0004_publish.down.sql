@@ -10,9 +10,5 @@ DROP FUNCTION postrider.check_event(text, text, jsonb, text, timestamptz);
 DROP FUNCTION postrider.compact_length(jsonb);
 DROP FUNCTION postrider.event_type_patterns(text);
 DROP TYPE postrider.publication;
-DROP TRIGGER projects_delete_events ON postrider.projects;
-DROP FUNCTION postrider.delete_events_of_project();
-DROP TABLE postrider.event_payloads;
-DROP TABLE postrider.events;
 
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA postrider TO PUBLIC;

@@ -1,52 +1,6 @@
 -- The only way in: an event is remembered by its id, matched, and queued for each webhook, in one call and in the
 -- caller's own transaction.
 
--- One narrow row for each event, whether or not it matched. Its primary key is the idempotency key. There is no
--- foreign key to projects: a lock on the project's row for each event would make publishers wait for each other.
-CREATE TABLE postrider.events (
-  project_id UUID NOT NULL,
-  id UUID NOT NULL,
-  type VARCHAR(255) NOT NULL,
-  "timestamp" TIMESTAMPTZ NOT NULL,
-  application_id UUID,
-  environment_name VARCHAR(255),
-  created_at TIMESTAMPTZ NOT NULL DEFAULT NOW(),
-  deliveries INTEGER NOT NULL,
-
-  PRIMARY KEY (project_id, id)
-);
-
-CREATE INDEX idx_events_project_created_at
-  ON postrider.events (project_id, created_at DESC, id DESC);
-
-CREATE INDEX idx_events_created_at
-  ON postrider.events (created_at);
-
--- The wide part of an event: the envelope that its webhooks receive.
-CREATE TABLE postrider.event_payloads (
-  project_id UUID NOT NULL,
-  event_id UUID NOT NULL,
-  payload JSONB NOT NULL,
-
-  PRIMARY KEY (project_id, event_id)
-);
-
-CREATE FUNCTION postrider.delete_events_of_project()
-RETURNS trigger
-LANGUAGE plpgsql
-AS $$
-BEGIN
-  DELETE FROM postrider.event_payloads WHERE project_id = OLD.id;
-  DELETE FROM postrider.events WHERE project_id = OLD.id;
-  RETURN NULL;
-END
-$$;
-
-CREATE TRIGGER projects_delete_events
-  AFTER DELETE ON postrider.projects
-  FOR EACH ROW
-  EXECUTE FUNCTION postrider.delete_events_of_project();
-
 -- What publishing answers. A composite, not RETURNS TABLE: its `id` would collide with the argument's.
 CREATE TYPE postrider.publication AS (
   id uuid,
@@ -321,19 +275,25 @@ BEGIN
     JOIN enveloped
       ON enveloped.id = remembered.id
   ),
-  queued AS (
-    INSERT INTO postrider.webhook_deliveries (webhook_id, project_id, event_id, event_type, payload)
+  delivering AS (
+    INSERT INTO postrider.deliveries (webhook_id, project_id, event_id, event_type)
     SELECT
       matched.webhook_id,
       publish_columns.project_id,
       remembered.id,
-      remembered.type,
-      enveloped.payload
+      remembered.type
     FROM remembered
-    JOIN enveloped
-      ON enveloped.id = remembered.id
     JOIN matched
       ON matched.event_id = remembered.id
+    RETURNING webhook_id, scheduled_at, id
+  ),
+  queued AS (
+    INSERT INTO postrider.delivery_queue (webhook_id, scheduled_at, delivery_id)
+    SELECT
+      delivering.webhook_id,
+      delivering.scheduled_at,
+      delivering.id
+    FROM delivering
   )
   SELECT
     COALESCE(array_agg(remembered.id), '{}'),
