@@ -112,6 +112,8 @@ async function readBacklog(queryable: Queryable): Promise<Backlog> {
            SELECT FROM postrider.delivery_queue
            UNION ALL
            SELECT FROM postrider.delivery_schedule
+           UNION ALL
+           SELECT FROM postrider.delivery_line_waiting
            LIMIT ${backlogCountedTo}
          ) AS counted
        ) AS pending,

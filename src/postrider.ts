@@ -1,5 +1,6 @@
 import type { Pool } from 'pg'
 import type { AddressPolicy } from './address.ts'
+import { usualPolicy } from './contract/policy.ts'
 import type { WebhookDraft } from './contract/webhooks.ts'
 import { DatabaseClock } from './database/clock.ts'
 import { Database, type Queryable } from './database/database.ts'
@@ -32,7 +33,7 @@ import { expire } from './retain/expire.ts'
 import { type Chore, createUpkeep } from './retain/upkeep.ts'
 
 /** Seconds between the tries of a delivery: six in all. */
-const retrySeconds: readonly number[] = [60, 300, 900, 3_600, 14_400]
+const retrySeconds: readonly number[] = usualPolicy.retry_seconds
 const scheduleLength = retrySeconds.length + 1
 const scheduleSeconds = retrySeconds.reduce((sum, seconds) => sum + seconds, 0)
 const secondsPerDay = 86_400
@@ -44,7 +45,10 @@ export type PostriderOptions = ({ connectionString: string } | { pool: Pool }) &
   allowHttp?: boolean | undefined
   /** CIDRs of private ranges that deliveries may go to. None by default. */
   allowPrivate?: readonly string[] | undefined
-  /** Deliveries that `start()` sends at once. 64 by default; a quarter of them, but at least 8, for one webhook. */
+  /**
+   * Deliveries that `start()` sends at once, 64 by default. A webhook gets 8 of them unless its policy says otherwise,
+   * and more while others leave slots idle and it answers well.
+   */
   concurrency?: number | undefined
   /** How long a delivery stays claimed without a sign of life. 15 by default, 5 to 300. */
   leaseSeconds?: number | undefined
@@ -113,7 +117,7 @@ export class Postrider {
       sender: this.#sender,
       logger: this.#logger,
       concurrency,
-      maxInFlight: Math.max(Math.ceil(concurrency / 4), Math.min(concurrency, 8)),
+      maxInFlight: Math.min(concurrency, usualPolicy.max_in_flight),
       leaseSeconds: options.leaseSeconds ?? 15,
       timeoutMs: this.#timeoutMs,
       retrySeconds,
@@ -132,6 +136,11 @@ export class Postrider {
       cipher: this.#cipher,
       policy,
       clock: this.#clock,
+      defaultPolicy: {
+        retry_seconds: [...retrySeconds],
+        timeout_ms: this.#timeoutMs,
+        max_in_flight: Math.min(concurrency, usualPolicy.max_in_flight),
+      },
       onReactivate: async (transaction, webhookId) => {
         await failOverdue(transaction, { now: this.#clock.now(), waitSeconds: scheduleSeconds, webhookId })
         this.#notifier.notify()
@@ -292,11 +301,7 @@ export class Postrider {
   }
 
   #sendTest(target: TestTarget, event: TestEvent): Promise<TestResult> {
-    return sendTest(this.#database, target, event, {
-      sender: this.#sender,
-      clock: this.#clock,
-      timeoutMs: this.#timeoutMs,
-    })
+    return sendTest(this.#database, target, event, { sender: this.#sender, clock: this.#clock })
   }
 
   #expire(days: number, signal?: AbortSignal): ReturnType<typeof expire> {

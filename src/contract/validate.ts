@@ -55,12 +55,16 @@ function complaints(schema: TSchema, value: unknown, error: SchemaError, all: Sc
     case 'additionalProperties':
     case 'anyOf':
       return [] // each field that is too many, and each choice that does not fit, has an error of its own
+    case 'type':
+      // What is wrong inside a list that may also be null says more than that it is not null.
+      if (error.params.type === 'null' && hasInner(error, all)) return []
+      return [{ path, message: messageOf(error) + (allowsNull(error, all) ? ' or null' : '') }]
     case 'boolean':
       return [
         { path, message: unknownField(lastName(error.instancePath), knownNames(schema, error.schemaPath)) },
       ]
     default:
-      return [{ path, message: messageOf(error) + (allowsNull(error, all) ? ' or null' : '') }]
+      return [{ path, message: messageOf(error) }]
   }
 }
 
@@ -122,8 +126,11 @@ function knownNames(schema: TSchema, schemaPath: string): string[] {
   return Object.keys((place as { properties?: object }).properties ?? {})
 }
 
+function hasInner({ instancePath }: SchemaError, all: SchemaError[]): boolean {
+  return all.some((other) => other.instancePath.startsWith(`${instancePath}/`))
+}
+
 function allowsNull(error: SchemaError, all: SchemaError[]): boolean {
-  if (error.keyword !== 'type') return false
   return all.some(
     (other) =>
       other !== error &&

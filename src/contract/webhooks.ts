@@ -1,4 +1,5 @@
 import Type, { type Static } from 'typebox'
+import { usualPolicy, WebhookPolicy, WebhookPolicyChanges } from './policy.ts'
 import {
   EventType,
   EventTypePattern,
@@ -66,6 +67,7 @@ export const Webhook = strict(
     header_names: Type.Array(Type.String(), {
       description: 'Names of its own headers; values are never shown.',
     }),
+    policy: WebhookPolicy,
     created_at: Moment,
     updated_at: Moment,
     created_by_id: nullable(Uuid),
@@ -85,6 +87,7 @@ export const Webhook = strict(
         disabled_reason: null,
         description: null,
         header_names: ['x-api-token'],
+        policy: usualPolicy,
         created_at: '2026-11-24T09:00:00.000Z',
         updated_at: '2026-11-24T09:00:00.000Z',
         created_by_id: null,
@@ -112,6 +115,7 @@ const optionalFields = {
   description: optional(fields.description, { default: null }),
   headers: optional(fields.headers, { default: {} }),
   is_active: optional(fields.is_active, { default: true }),
+  policy: optional(WebhookPolicyChanges),
   secret: optional(Secret, {
     description: 'A secret of the caller, `whsec_` and the base64 of 24 to 64 bytes; without it one is made.',
   }),
@@ -137,6 +141,7 @@ export const WebhookChanges = strict(
     description: optional(fields.description),
     headers: optional(fields.headers, { description: 'Replaces all of its own headers.' }),
     is_active: optional(fields.is_active),
+    policy: optional(WebhookPolicyChanges),
   },
   { title: 'WebhookChanges', examples: [{ is_active: false }] },
 )

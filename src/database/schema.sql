@@ -74,6 +74,20 @@ CREATE INDEX idx_webhook_deliveries_webhook_history ON postrider.deliveries USIN
 CREATE UNIQUE INDEX idx_deliveries_event_webhook ON postrider.deliveries USING btree (event_id, webhook_id);
 CREATE TRIGGER deliveries_delete_attempts AFTER DELETE ON postrider.deliveries REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION postrider.delete_attempts_of_deliveries();
 
+CREATE TABLE postrider.delivery_line_waiting (
+  webhook_id uuid NOT NULL,
+  "position" bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+  delivery_id uuid NOT NULL,
+  CONSTRAINT delivery_line_waiting_pkey PRIMARY KEY (webhook_id, "position")
+);
+
+CREATE TABLE postrider.delivery_lines (
+  webhook_id uuid NOT NULL,
+  active_delivery_id uuid,
+  CONSTRAINT delivery_lines_pkey PRIMARY KEY (webhook_id),
+  CONSTRAINT delivery_lines_webhook_id_fkey FOREIGN KEY (webhook_id) REFERENCES postrider.webhooks(id) ON DELETE CASCADE
+) WITH (fillfactor=50);
+
 CREATE TABLE postrider.delivery_queue (
   webhook_id uuid NOT NULL,
   scheduled_at timestamp with time zone NOT NULL,
@@ -223,6 +237,14 @@ CREATE TABLE postrider.webhook_event_types (
 );
 CREATE TRIGGER webhook_event_types_touch_updated_at BEFORE UPDATE ON postrider.webhook_event_types FOR EACH ROW EXECUTE FUNCTION postrider.touch_updated_at();
 
+CREATE TABLE postrider.webhook_rates (
+  webhook_id uuid NOT NULL,
+  tokens double precision NOT NULL,
+  refilled_at timestamp with time zone NOT NULL,
+  CONSTRAINT webhook_rates_pkey PRIMARY KEY (webhook_id),
+  CONSTRAINT webhook_rates_webhook_id_fkey FOREIGN KEY (webhook_id) REFERENCES postrider.webhooks(id) ON DELETE CASCADE
+) WITH (fillfactor=50);
+
 CREATE TABLE postrider.webhooks (
   id uuid NOT NULL DEFAULT postrider.uuid_generate_v7(),
   project_id uuid NOT NULL,
@@ -241,6 +263,11 @@ CREATE TABLE postrider.webhooks (
   disabled_reason text,
   previous_secret character varying(255),
   previous_secret_expires_at timestamp with time zone,
+  retry_seconds integer[],
+  timeout_ms integer,
+  max_in_flight integer,
+  rate_per_second double precision,
+  ordered boolean NOT NULL DEFAULT false,
   CONSTRAINT webhooks_pkey PRIMARY KEY (id),
   CONSTRAINT webhooks_application_id_fkey FOREIGN KEY (project_id, application_id) REFERENCES postrider.applications(project_id, id) ON DELETE SET NULL (application_id),
   CONSTRAINT webhooks_created_by_id_fkey FOREIGN KEY (created_by_id) REFERENCES postrider.users(id) ON DELETE SET NULL,
@@ -251,13 +278,19 @@ CREATE TABLE postrider.webhooks (
   CONSTRAINT webhooks_event_type_patterns_check CHECK (postrider.valid_event_types(event_types)),
   CONSTRAINT webhooks_event_types_check CHECK ((jsonb_typeof(event_types) = 'array'::text)),
   CONSTRAINT webhooks_headers_check CHECK ((jsonb_typeof(headers) = 'object'::text)),
+  CONSTRAINT webhooks_max_in_flight_check CHECK (((max_in_flight >= 1) AND (max_in_flight <= 1000))),
   CONSTRAINT webhooks_previous_secret_check CHECK (((previous_secret IS NULL) = (previous_secret_expires_at IS NULL))),
+  CONSTRAINT webhooks_rate_per_second_check CHECK (((rate_per_second >= (0.01)::double precision) AND (rate_per_second <= (10000)::double precision))),
+  CONSTRAINT webhooks_retry_seconds_check CHECK (((cardinality(retry_seconds) <= 20) AND (array_position(retry_seconds, NULL::integer) IS NULL) AND (1 <= ALL (retry_seconds)) AND (604800 >= ALL (retry_seconds)))),
+  CONSTRAINT webhooks_timeout_ms_check CHECK (((timeout_ms >= 1000) AND (timeout_ms <= 15000))),
   CONSTRAINT webhooks_url_check CHECK (((url)::text ~ '^https?://'::text))
 );
 CREATE INDEX idx_webhooks_application_id ON postrider.webhooks USING btree (application_id) WHERE (application_id IS NOT NULL);
 CREATE INDEX idx_webhooks_project_active ON postrider.webhooks USING btree (project_id, is_active) WHERE (is_active = true);
 CREATE INDEX idx_webhooks_project_created_at ON postrider.webhooks USING btree (project_id, created_at DESC, id DESC);
 CREATE INDEX idx_webhooks_project_id ON postrider.webhooks USING btree (project_id);
+CREATE TRIGGER webhooks_keep_policy_insert AFTER INSERT ON postrider.webhooks FOR EACH ROW WHEN (((new.rate_per_second IS NOT NULL) OR new.ordered)) EXECUTE FUNCTION postrider.keep_policy();
+CREATE TRIGGER webhooks_keep_policy_update AFTER UPDATE ON postrider.webhooks FOR EACH ROW WHEN (((new.rate_per_second IS DISTINCT FROM old.rate_per_second) OR (new.ordered IS DISTINCT FROM old.ordered))) EXECUTE FUNCTION postrider.keep_policy();
 CREATE TRIGGER webhooks_touch_updated_at BEFORE UPDATE ON postrider.webhooks FOR EACH ROW EXECUTE FUNCTION postrider.touch_updated_at();
 CREATE TRIGGER webhooks_unqueue AFTER DELETE ON postrider.webhooks FOR EACH ROW EXECUTE FUNCTION postrider.unqueue_webhook();
 
@@ -488,6 +521,41 @@ END
 $function$;
 REVOKE ALL ON FUNCTION postrider.event_uuid(text,jsonb,text) FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION postrider.keep_policy()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  IF NEW.rate_per_second IS NULL THEN
+    DELETE FROM postrider.webhook_rates WHERE webhook_id = NEW.id;
+  ELSE
+    INSERT INTO postrider.webhook_rates (webhook_id, tokens, refilled_at)
+    VALUES (NEW.id, GREATEST(NEW.rate_per_second, 1), clock_timestamp())
+    ON CONFLICT (webhook_id) DO UPDATE
+    SET tokens = LEAST(webhook_rates.tokens, GREATEST(NEW.rate_per_second, 1));
+  END IF;
+
+  IF NEW.ordered THEN
+    INSERT INTO postrider.delivery_lines (webhook_id)
+    VALUES (NEW.id)
+    ON CONFLICT DO NOTHING;
+  ELSE
+    DELETE FROM postrider.delivery_lines WHERE webhook_id = NEW.id;
+    WITH released AS (
+      DELETE FROM postrider.delivery_line_waiting
+      WHERE webhook_id = NEW.id
+      RETURNING delivery_id
+    )
+    INSERT INTO postrider.delivery_queue (webhook_id, scheduled_at, delivery_id)
+    SELECT delivery.webhook_id, delivery.scheduled_at, delivery.id
+    FROM postrider.deliveries AS delivery
+    WHERE delivery.id = ANY(ARRAY(SELECT released.delivery_id FROM released));
+  END IF;
+  RETURN NULL;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.keep_policy() FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION postrider.place_delivery(id uuid, webhook_id uuid, status postrider.webhook_delivery_status, scheduled_at timestamp with time zone)
  RETURNS void
  LANGUAGE plpgsql
@@ -498,6 +566,9 @@ BEGIN
   WHERE queued.webhook_id = place_delivery.webhook_id
     AND queued.delivery_id = place_delivery.id;
   DELETE FROM postrider.delivery_schedule AS waiting
+  WHERE waiting.webhook_id = place_delivery.webhook_id
+    AND waiting.delivery_id = place_delivery.id;
+  DELETE FROM postrider.delivery_line_waiting AS waiting
   WHERE waiting.webhook_id = place_delivery.webhook_id
     AND waiting.delivery_id = place_delivery.id;
   IF place_delivery.status <> 'pending' THEN
@@ -582,7 +653,8 @@ BEGIN
       given.application_id,
       given.environment_name,
       COALESCE(date_trunc('milliseconds', given."timestamp"), published_at) AS "timestamp",
-      given.data
+      given.data,
+      given.ordinality
     FROM unnest(ids, types, publish_columns.data, application_ids, environment_names, timestamps)
       WITH ORDINALITY AS given (id, type, data, application_id, environment_name, "timestamp", ordinality)
     ORDER BY given.id, given.ordinality
@@ -613,7 +685,9 @@ BEGIN
       routes.type,
       routes.application_id,
       routes.environment_name,
-      webhook.id AS webhook_id
+      webhook.id AS webhook_id,
+      COALESCE(cardinality(webhook.retry_seconds) + 1, 6) AS max_attempts,
+      webhook.ordered
     FROM routes
     JOIN postrider.webhooks AS webhook
       ON webhook.project_id = publish_columns.project_id
@@ -627,7 +701,8 @@ BEGIN
   matched AS MATERIALIZED (
     SELECT
       given.id AS event_id,
-      matching.webhook_id
+      matching.webhook_id,
+      matching.max_attempts
     FROM given
     JOIN matching
       ON matching.type = given.type
@@ -671,16 +746,22 @@ BEGIN
       ON enveloped.id = remembered.id
   ),
   delivering AS (
-    INSERT INTO postrider.deliveries (webhook_id, project_id, event_id, event_type)
+    INSERT INTO postrider.deliveries (webhook_id, project_id, event_id, event_type, max_attempts)
     SELECT
       matched.webhook_id,
       publish_columns.project_id,
       remembered.id,
-      remembered.type
+      remembered.type,
+      matched.max_attempts
     FROM remembered
     JOIN matched
       ON matched.event_id = remembered.id
-    RETURNING webhook_id, scheduled_at, id
+    RETURNING webhook_id, scheduled_at, id, event_id
+  ),
+  in_order AS MATERIALIZED (
+    SELECT DISTINCT webhook_id
+    FROM matching
+    WHERE ordered
   ),
   queued AS (
     INSERT INTO postrider.delivery_queue (webhook_id, scheduled_at, delivery_id)
@@ -689,6 +770,18 @@ BEGIN
       delivering.scheduled_at,
       delivering.id
     FROM delivering
+    WHERE delivering.webhook_id <> ALL(ARRAY(SELECT in_order.webhook_id FROM in_order))
+  ),
+  lined_up AS (
+    INSERT INTO postrider.delivery_line_waiting (webhook_id, delivery_id)
+    SELECT
+      delivering.webhook_id,
+      delivering.id
+    FROM delivering
+    JOIN given
+      ON given.id = delivering.event_id
+    WHERE delivering.webhook_id = ANY(ARRAY(SELECT in_order.webhook_id FROM in_order))
+    ORDER BY given.ordinality
   )
   SELECT
     COALESCE(array_agg(remembered.id), '{}'),
@@ -802,6 +895,7 @@ AS $function$
 BEGIN
   DELETE FROM postrider.delivery_queue WHERE webhook_id = OLD.id;
   DELETE FROM postrider.delivery_schedule WHERE webhook_id = OLD.id;
+  DELETE FROM postrider.delivery_line_waiting WHERE webhook_id = OLD.id;
   RETURN NULL;
 END
 $function$;

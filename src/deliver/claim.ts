@@ -17,6 +17,11 @@ export interface ClaimedDelivery {
   previous_secret: string | null
   previous_secret_expires_at: Date | null
   headers: Record<string, string> | null
+  /** The webhook's own policy, where it has one. */
+  retry_seconds: number[] | null
+  timeout_ms: number | null
+  max_in_flight: number | null
+  ordered: boolean
 }
 
 /** The number of the try that is being made. */
@@ -29,10 +34,12 @@ export interface Claim {
   now: Date
   /** Deliveries wanted. */
   limit: number
-  /** In flight at once for one webhook, so that a dead endpoint cannot take every slot. */
+  /** In flight at once for a webhook that says nothing else, so that a dead endpoint cannot take every slot. */
   maxInFlight: number
   /** What this worker has in flight, by webhook. */
   inFlight: ReadonlyMap<string, number>
+  /** Webhooks whose last answer was good may have this many instead, where slots are idle. */
+  borrowing?: { webhookIds: readonly string[]; maxInFlight: number }
   /** Ids whose results are written: they leave the worker's row with this claim. */
   finished: readonly string[]
   /** Webhooks after this id are looked at first: each claim goes on where the last one ended. */
@@ -45,12 +52,19 @@ const claimedColumns = `
   delivery.id, delivery.webhook_id, delivery.project_id, delivery.event_id, delivery.event_type,
   COALESCE(delivery.payload, stored.payload)::text AS payload, delivery.attempts, delivery.max_attempts,
   delivery.rescues, webhook.url, webhook.secret, webhook.previous_secret, webhook.previous_secret_expires_at,
-  webhook.headers`
+  webhook.headers, webhook.retry_seconds, webhook.timeout_ms,
+  webhook.max_in_flight, webhook.ordered`
+
+/** A token bucket: `rate_per_second` tokens come in each second, and it holds those of one second, at least one. */
+const tokens = `LEAST(
+  rate.tokens + webhook.rate_per_second * GREATEST(EXTRACT(EPOCH FROM $5::timestamptz - rate.refilled_at), 0),
+  GREATEST(webhook.rate_per_second, 1)
+)`
 
 /**
  * Claims from the queue, fairly: it steps by index from one webhook with waiting deliveries to the next and takes from
- * each no more than it has room for. A million rows of one webhook are never walked to find another's. Rows that another
- * worker is just claiming are skipped.
+ * each no more than it has room and, where it has a rate, tokens for. A million rows of one webhook are never walked to
+ * find another's. Rows that another worker is just claiming are skipped, and so is a webhook whose tokens it is counting.
  *
  * A claimed row leaves the queue and is written into the worker's own row, in the same statement: that is all that is
  * written, whatever the number of deliveries. `ctid = ANY(ARRAY(…))` deletes the very rows that were locked; a join
@@ -85,20 +99,42 @@ export async function claim(queryable: Queryable, wanted: Claim): Promise<Claime
        WHERE queues.webhook_id IS NOT NULL
      ),
      candidates AS MATERIALIZED (
-       SELECT due.place
+       SELECT due.place, queues.webhook_id, webhook.rate_per_second
        FROM queues
        JOIN postrider.webhooks AS webhook
          ON webhook.id = queues.webhook_id
          AND webhook.is_active
        LEFT JOIN unnest($3::uuid[], $4::integer[]) AS busy (webhook_id, count)
          ON busy.webhook_id = queues.webhook_id
+       LEFT JOIN LATERAL (
+         SELECT rate.tokens, rate.refilled_at
+         FROM postrider.webhook_rates AS rate
+         WHERE rate.webhook_id = queues.webhook_id
+           AND webhook.rate_per_second IS NOT NULL
+         FOR UPDATE SKIP LOCKED
+       ) AS rate
+         ON true
+       CROSS JOIN LATERAL (
+         SELECT LEAST(
+           COALESCE(
+             webhook.max_in_flight,
+             CASE WHEN queues.webhook_id = ANY($9::uuid[]) THEN $10::integer ELSE $6::integer END
+           ) - COALESCE(busy.count, 0),
+           CASE
+             WHEN webhook.rate_per_second IS NULL THEN $7::integer
+             -- Another worker is counting them.
+             WHEN rate.tokens IS NULL THEN 0
+             ELSE FLOOR(${tokens})
+           END
+         ) AS count
+       ) AS room
        CROSS JOIN LATERAL (
          SELECT queued.ctid AS place
          FROM postrider.delivery_queue AS queued
          WHERE queued.webhook_id = queues.webhook_id
            AND queued.scheduled_at <= $5::timestamptz + interval '10 milliseconds'
          ORDER BY queued.scheduled_at
-         LIMIT GREATEST($6::integer - COALESCE(busy.count, 0), 0)
+         LIMIT GREATEST(room.count, 0)
          FOR UPDATE SKIP LOCKED
        ) AS due
        LIMIT $7::integer
@@ -113,6 +149,19 @@ export async function claim(queryable: Queryable, wanted: Claim): Promise<Claime
        FROM postrider.deliveries AS delivery
        WHERE delivery.id = ANY(ARRAY(SELECT taken.delivery_id FROM taken))
          AND delivery.status IN ('pending', 'delivering')
+     ),
+     spent AS (
+       UPDATE postrider.webhook_rates AS rate
+       SET tokens = ${tokens} - taken.count,
+           refilled_at = GREATEST(rate.refilled_at, $5::timestamptz)
+       FROM (
+         SELECT candidates.webhook_id, candidates.rate_per_second, COUNT(*) AS count
+         FROM candidates
+         WHERE candidates.rate_per_second IS NOT NULL
+         GROUP BY candidates.webhook_id, candidates.rate_per_second
+       ) AS taken (webhook_id, rate_per_second, count)
+       CROSS JOIN LATERAL (SELECT taken.rate_per_second) AS webhook
+       WHERE rate.webhook_id = taken.webhook_id
      ),
      held AS (
        SELECT
@@ -156,6 +205,8 @@ export async function claim(queryable: Queryable, wanted: Claim): Promise<Claime
       wanted.maxInFlight,
       wanted.limit,
       wanted.finished,
+      wanted.borrowing?.webhookIds ?? [],
+      wanted.borrowing?.maxInFlight ?? wanted.maxInFlight,
     ],
   )
   return rows
@@ -238,4 +289,53 @@ export async function promote(queryable: Queryable, now: Date): Promise<boolean>
     [now],
   )
   return rowCount === promotedAtOnce
+}
+
+/**
+ * Lets the next of each line out whose head is finished, into the queue. Whoever has the line's row does it; the head is
+ * looked up under that lock, so that two never let out two.
+ */
+export async function advanceLines(queryable: Queryable): Promise<void> {
+  await queryable.query(
+    `WITH free AS MATERIALIZED (
+       SELECT line.webhook_id
+       FROM postrider.delivery_lines AS line
+       WHERE EXISTS (
+         SELECT
+         FROM postrider.delivery_line_waiting AS waiting
+         WHERE waiting.webhook_id = line.webhook_id
+       )
+       AND NOT EXISTS (
+         SELECT
+         FROM postrider.deliveries AS head
+         WHERE head.id = line.active_delivery_id
+           AND head.status IN ('pending', 'delivering')
+       )
+       FOR UPDATE OF line SKIP LOCKED
+     ),
+     next AS (
+       DELETE FROM postrider.delivery_line_waiting AS waiting
+       USING free
+       WHERE waiting.webhook_id = free.webhook_id
+         AND waiting.position = (
+           SELECT first.position
+           FROM postrider.delivery_line_waiting AS first
+           WHERE first.webhook_id = free.webhook_id
+           ORDER BY first.position
+           LIMIT 1
+         )
+       RETURNING waiting.webhook_id, waiting.delivery_id
+     ),
+     queued AS (
+       INSERT INTO postrider.delivery_queue (webhook_id, scheduled_at, delivery_id)
+       SELECT delivery.webhook_id, delivery.scheduled_at, delivery.id
+       FROM next
+       JOIN postrider.deliveries AS delivery
+         ON delivery.id = next.delivery_id
+     )
+     UPDATE postrider.delivery_lines AS line
+     SET active_delivery_id = next.delivery_id
+     FROM next
+     WHERE line.webhook_id = next.webhook_id`,
+  )
 }

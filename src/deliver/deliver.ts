@@ -33,12 +33,22 @@ export async function deliver(delivery: ClaimedDelivery, deliverer: Deliverer): 
   // The claim's answer was long on its way, or this process stood still: somebody else may be sending it by now.
   if (!deliverer.life.holds) return 'interrupted'
   const request = prepare(delivery, deliverer, startedAt)
-  const answer = 'kind' in request ? request : await deliverer.sender.send(request, deliverer)
+  const answer =
+    'kind' in request
+      ? request
+      : await deliverer.sender.send(request, {
+          timeoutMs: delivery.timeout_ms ?? deliverer.timeoutMs,
+          signal: deliverer.signal,
+        })
   if (answer.kind === 'error' && answer.class === 'aborted') return 'interrupted'
   const outcome = judge(
     answer,
     { attempts: delivery.attempts, maxAttempts: delivery.max_attempts },
-    { now: deliverer.clock.now(), retrySeconds: deliverer.retrySeconds, random: Math.random },
+    {
+      now: deliverer.clock.now(),
+      retrySeconds: delivery.retry_seconds ?? deliverer.retrySeconds,
+      random: Math.random,
+    },
   )
   const attempt = describeAttempt({ delivery, request, answer, startedAt })
   const written = await deliverer.recorder.record({ delivery, outcome, attempt })

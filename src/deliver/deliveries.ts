@@ -112,7 +112,7 @@ export async function listAttempts(queryable: Queryable, key: DeliveryKey): Prom
 
 export interface StateChange {
   now: Date
-  /** Tries in a full schedule. */
+  /** Tries in the deployment's full schedule, for webhooks without one of their own. */
   scheduleLength: number
 }
 
@@ -160,7 +160,11 @@ export function retriedColumns(now: string, scheduleLength: string): string {
           delivered_at = NULL,
           max_attempts = CASE
             WHEN row.status = 'pending' THEN row.max_attempts
-            ELSE row.attempts + ${scheduleLength}::integer
+            ELSE row.attempts + (
+              SELECT COALESCE(cardinality(webhook.retry_seconds) + 1, ${scheduleLength}::integer)
+              FROM postrider.webhooks AS webhook
+              WHERE webhook.id = row.webhook_id
+            )
           END,
           max_rescues = CASE WHEN row.status = 'pending' THEN row.max_rescues ELSE row.rescues + 5 END,
           retried_at = ${now}::timestamptz`
@@ -183,7 +187,7 @@ export async function cancelDelivery(queryable: Queryable, key: DeliveryKey): Pr
 const isKey = `row.project_id = $1::uuid AND row.id = $2::uuid AND ($3::uuid IS NULL OR row.webhook_id = $3::uuid)`
 
 /**
- * The delivery, and where it waited: taken out of the queue or the schedule. A pending one that stood in neither is just
+ * The delivery, and where it waited: taken out of the queue, the schedule or a line. A pending one that stood in none is just
  * being sent; a worker that is claiming it holds its row until it has it.
  */
 const waitingTarget = `target AS MATERIALIZED (
@@ -209,10 +213,20 @@ const waitingTarget = `target AS MATERIALIZED (
          AND waiting.delivery_id = target.id
        RETURNING waiting.delivery_id
      ),
+     unlined AS (
+       DELETE FROM postrider.delivery_line_waiting AS waiting
+       USING target
+       WHERE target.status = 'pending'
+         AND waiting.webhook_id = target.webhook_id
+         AND waiting.delivery_id = target.id
+       RETURNING waiting.delivery_id
+     ),
      waited AS MATERIALIZED (
        SELECT delivery_id FROM unqueued
        UNION ALL
        SELECT delivery_id FROM unscheduled
+       UNION ALL
+       SELECT delivery_id FROM unlined
      )`
 
 function keyValues({ projectId, id, webhookId }: DeliveryKey): unknown[] {

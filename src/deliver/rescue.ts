@@ -121,7 +121,7 @@ async function interrupt(
 
 /**
  * The safety net under all of it: an unfinished delivery that stands neither in the queue nor in the schedule nor in a
- * worker's row goes back into the queue. There should be none; it reads the whole table. Answers how many.
+ * line nor in a worker's row goes back into the queue. There should be none; it reads the whole table. Answers how many.
  */
 export async function requeueLost(queryable: Queryable): Promise<number> {
   const { rowCount } = await queryable.query(
@@ -141,6 +141,12 @@ export async function requeueLost(queryable: Queryable): Promise<number> {
            FROM postrider.delivery_schedule AS waiting
            WHERE waiting.scheduled_at = delivery.scheduled_at
              AND waiting.delivery_id = delivery.id
+         )
+         AND NOT EXISTS (
+           SELECT
+           FROM postrider.delivery_line_waiting AS lined
+           WHERE lined.webhook_id = delivery.webhook_id
+             AND lined.delivery_id = delivery.id
          )
          AND NOT EXISTS (
            SELECT

@@ -14,6 +14,7 @@ export interface TestTarget {
   headers: Readonly<Record<string, string>>
   application_id: string | null
   environment_name: string | null
+  timeout_ms: number
 }
 
 export interface TestEvent {
@@ -36,7 +37,7 @@ export async function sendTest(
   queryable: Queryable,
   target: TestTarget,
   { type = 'webhook.test', data = '{"message":"A test from Postrider"}' }: TestEvent,
-  { sender, clock, timeoutMs }: { sender: Sender; clock: Clock; timeoutMs: number },
+  { sender, clock }: { sender: Sender; clock: Clock },
 ): Promise<TestResult> {
   const now = clock.now()
   const eventId = uuidv7()
@@ -59,7 +60,7 @@ export async function sendTest(
     },
     now,
   )
-  const answer = await sender.send(request, { timeoutMs })
+  const answer = await sender.send(request, { timeoutMs: target.timeout_ms })
   const { kind, error } = judge(
     answer,
     { attempts: 0, maxAttempts: 1 },

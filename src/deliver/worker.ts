@@ -4,7 +4,9 @@ import { Listener } from '../database/wake.ts'
 import { createLifecycle, type Lifecycle } from '../lifecycle.ts'
 import type { Logger } from '../log.ts'
 import {
+  advanceLines,
   attemptNumber,
+  type Claim,
   claim,
   type ClaimedDelivery,
   firstWebhookId,
@@ -14,6 +16,7 @@ import {
 } from './claim.ts'
 import { type Credentials, deliver, type Ending } from './deliver.ts'
 import { Life } from './life.ts'
+import { Load } from './load.ts'
 import { Recorder } from './record.ts'
 import { endLife, type Rescued, rescueExpired } from './rescue.ts'
 import type { Sender } from './send.ts'
@@ -70,7 +73,7 @@ export class Worker {
   readonly #listener: Listener
   readonly #lifecycle: Lifecycle
   readonly #inFlight = new Map<string, InFlight>()
-  readonly #countByWebhook = new Map<string, number>()
+  readonly #load: Load
   #shift: Shift | undefined
   #abort = new AbortController()
   #stopping = true
@@ -88,6 +91,7 @@ export class Worker {
 
   constructor(options: WorkerOptions) {
     this.#options = options
+    this.#load = new Load(options.maxInFlight)
     this.#listener = new Listener({ ...options, onWake: () => this.wake() })
     this.#lifecycle = createLifecycle({ start: () => this.#start(), stop: () => this.#stop() })
   }
@@ -140,7 +144,7 @@ export class Worker {
       this.#awake = false
       const free = this.#options.concurrency - this.#inFlight.size
       const claimed = free > 0 ? await this.#claim(free) : []
-      this.#moreMayWait = claimed.length >= free || this.#someWebhookIsFull()
+      this.#moreMayWait = claimed.length >= free || this.#load.isSomeFull
       await this.#rest()
     }
   }
@@ -152,6 +156,7 @@ export class Worker {
       const shift = await this.#liveShift()
       if (this.#isUncertain) await this.#beginUnknown(shift)
       while (await promote(database, clock.now())) continue
+      await advanceLines(database)
       const claimed = await this.#claimFairly(shift, limit)
       for (const delivery of claimed) this.#begin(delivery, shift)
       return claimed
@@ -162,23 +167,25 @@ export class Worker {
     }
   }
 
-  /** Webhooks behind the one where the last claim ended come first, then those before it. */
-  async #claimFairly({ life }: Shift, limit: number): Promise<ClaimedDelivery[]> {
-    const { database, clock, maxInFlight } = this.#options
+  /**
+   * Webhooks behind the one where the last claim ended come first, then those before it; slots that are idle after that
+   * are lent.
+   */
+  async #claimFairly(shift: Shift, limit: number): Promise<ClaimedDelivery[]> {
+    const { concurrency } = this.#options
     const claimed: ClaimedDelivery[] = []
-    for (const afterWebhookId of new Set([this.#afterWebhookId, firstWebhookId])) {
-      const finished = [...this.#finished]
-      const batch = await claim(database, {
-        workerId: life.id,
-        now: clock.now(),
-        limit: limit - claimed.length,
-        maxInFlight,
-        inFlight: this.#countWith(claimed),
-        finished,
-        afterWebhookId,
-      })
-      // More may have finished meanwhile: those go with the next claim.
-      if (batch.length > 0) this.#finished.splice(0, finished.length)
+    const passes = [
+      ...(this.#afterWebhookId === firstWebhookId ? [] : [() => ({ afterWebhookId: this.#afterWebhookId })]),
+      () => ({ afterWebhookId: firstWebhookId }),
+      () => {
+        const borrowing = this.#load.borrowing(concurrency, claimed)
+        return borrowing && { afterWebhookId: firstWebhookId, borrowing }
+      },
+    ]
+    for (const pass of passes) {
+      const from = pass()
+      if (!from) continue
+      const batch = await this.#claimFrom(shift, from, { claimed, limit })
       claimed.push(...batch)
       if (claimed.length >= limit) {
         this.#afterWebhookId = highestWebhookId(batch)
@@ -187,6 +194,27 @@ export class Worker {
     }
     this.#afterWebhookId = firstWebhookId
     return claimed
+  }
+
+  async #claimFrom(
+    { life }: Shift,
+    from: Pick<Claim, 'afterWebhookId' | 'borrowing'>,
+    { claimed, limit }: { claimed: readonly ClaimedDelivery[]; limit: number },
+  ): Promise<ClaimedDelivery[]> {
+    const { database, clock, maxInFlight } = this.#options
+    const finished = [...this.#finished]
+    const batch = await claim(database, {
+      ...from,
+      workerId: life.id,
+      now: clock.now(),
+      limit: limit - claimed.length,
+      maxInFlight,
+      inFlight: this.#load.counts(claimed),
+      finished,
+    })
+    // More may have finished meanwhile: those go with the next claim.
+    if (batch.length > 0) this.#finished.splice(0, finished.length)
+    return batch
   }
 
   /** The life that holds its lease now: this one, or a new one where this one was ended by others. */
@@ -213,23 +241,21 @@ export class Worker {
     for (const delivery of unknown) this.#begin(delivery, shift)
   }
 
-  #countWith(claimed: readonly ClaimedDelivery[]): Map<string, number> {
-    const counts = new Map(this.#countByWebhook)
-    for (const { webhook_id } of claimed) counts.set(webhook_id, (counts.get(webhook_id) ?? 0) + 1)
-    return counts
-  }
-
   #begin(delivery: ClaimedDelivery, shift: Shift): void {
-    this.#count(delivery.webhook_id, 1)
-    const ended = this.#deliver(delivery, shift).finally(() => {
-      this.#inFlight.delete(delivery.id)
-      this.#count(delivery.webhook_id, -1)
-      if (this.#moreMayWait) this.wake()
-    })
+    this.#load.begin(delivery)
+    const ended = this.#attend(delivery, shift)
     this.#inFlight.set(delivery.id, { delivery, ended, beganMs: performance.now(), isMarked: false })
   }
 
-  async #deliver(delivery: ClaimedDelivery, shift: Shift): Promise<void> {
+  async #attend(delivery: ClaimedDelivery, shift: Shift): Promise<void> {
+    const isGood = await this.#deliver(delivery, shift)
+    this.#inFlight.delete(delivery.id)
+    this.#load.end(delivery, isGood)
+    if (this.#moreMayWait) this.wake()
+  }
+
+  /** Answers whether the receiver accepted it. */
+  async #deliver(delivery: ClaimedDelivery, shift: Shift): Promise<boolean> {
     const { logger, onEnding } = this.#options
     try {
       const ending = await deliver(delivery, { ...this.#options, ...shift })
@@ -238,23 +264,12 @@ export class Worker {
       else if (shift === this.#shift) this.#finished.push(delivery.id)
       onEnding?.(delivery, ending)
       logger.info(describe(delivery, ending), 'attempt')
+      return typeof ending !== 'string' && ending.outcome.kind === 'delivered'
     } catch (error) {
       // The lease runs out and somebody takes it over.
       logger.error({ error, delivery_id: delivery.id }, 'an attempt ended without a result')
+      return false
     }
-  }
-
-  #count(webhookId: string, change: 1 | -1): void {
-    const count = (this.#countByWebhook.get(webhookId) ?? 0) + change
-    if (count === 0) this.#countByWebhook.delete(webhookId)
-    else this.#countByWebhook.set(webhookId, count)
-  }
-
-  #someWebhookIsFull(): boolean {
-    for (const count of this.#countByWebhook.values()) {
-      if (count >= this.#options.maxInFlight) return true
-    }
-    return false
   }
 
   /** Until woken, or for `pollMs`. */

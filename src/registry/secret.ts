@@ -1,4 +1,5 @@
-import { randomBytes } from 'node:crypto'
+import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
 
 /**
  * Signing secrets of Standard Webhooks: `whsec_` and the base64 of 24 to 64 random bytes.
@@ -20,9 +21,21 @@ export function parseSecret(secret: string): Buffer {
   return Buffer.from(secret.slice(prefix.length), 'base64')
 }
 
-/** The key of a stored secret. One from before this program may have any form: then its text is the key. */
-export function keyOfSecret(secret: string): Buffer {
-  return secret.startsWith(prefix) ? Buffer.from(secret.slice(prefix.length), 'base64') : Buffer.from(secret)
+const keys = new LRUCache<string, KeyObject>({ max: 10_000 })
+
+/**
+ * The key of a stored secret. One from before this program may have any form: then its text is the key. Kept as a
+ * `KeyObject`: an HMAC with it takes 4 µs, one that is given the bytes 27.
+ */
+export function keyOfSecret(secret: string): KeyObject {
+  const kept = keys.get(secret)
+  if (kept) return kept
+  const bytes = secret.startsWith(prefix)
+    ? Buffer.from(secret.slice(prefix.length), 'base64')
+    : Buffer.from(secret)
+  const key = createSecretKey(bytes)
+  keys.set(secret, key)
+  return key
 }
 
 /** What is wrong with a secret that a user chose, as the end of a sentence, or `undefined`. */

@@ -1,4 +1,5 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
 import { PostriderError } from '../contract/errors.ts'
 
 /** A key of AES-256 and the name that stands in front of what it encrypted. */
@@ -38,6 +39,8 @@ const sealedPattern = new RegExp(sealedForm)
 export class Cipher {
   readonly #keys: ReadonlyMap<string, Buffer>
   readonly #newest: EncryptionKey | undefined
+  /** What was opened, under the stored text and its place: each delivery needs its webhook's secrets. */
+  readonly #opened = new LRUCache<string, string>({ max: 10_000 })
 
   /** @param keys newest first: the first one encrypts, all of them decrypt */
   constructor(keys: readonly EncryptionKey[]) {
@@ -55,7 +58,7 @@ export class Cipher {
       throw new PostriderError('internal', 'There is no encryption key to store secrets with.')
     const { id, key } = this.#newest
     const iv = randomBytes(ivBytes)
-    const cipher = createCipheriv('aes-256-gcm', key, iv).setAAD(additionalData(binding))
+    const cipher = createCipheriv('aes-256-gcm', key, iv).setAAD(Buffer.from(additionalData(binding)))
     const sealed = Buffer.concat([iv, cipher.update(plain, 'utf8'), cipher.final(), cipher.getAuthTag()])
     return `v1.${id}.${sealed.toString('base64url')}`
   }
@@ -66,6 +69,9 @@ export class Cipher {
    * @throws {PostriderError} if the key is missing, or the value was changed or belongs elsewhere
    */
   unseal(stored: string, binding: Binding): string {
+    const place = additionalData(binding)
+    const opened = this.#opened.get(stored + place)
+    if (opened !== undefined) return opened
     const [, id, text] = sealedPattern.exec(stored) ?? []
     if (id === undefined || text === undefined) return stored
     const key = this.#keys.get(id)
@@ -74,9 +80,12 @@ export class Cipher {
     const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, ivBytes), {
       authTagLength: tagBytes,
     })
-    decipher.setAAD(additionalData(binding)).setAuthTag(sealed.subarray(-tagBytes))
+    decipher.setAAD(Buffer.from(place)).setAuthTag(sealed.subarray(-tagBytes))
     try {
-      return decipher.update(sealed.subarray(ivBytes, -tagBytes), undefined, 'utf8') + decipher.final('utf8')
+      const plain =
+        decipher.update(sealed.subarray(ivBytes, -tagBytes), undefined, 'utf8') + decipher.final('utf8')
+      this.#opened.set(stored + place, plain)
+      return plain
     } catch (error) {
       throw new PostriderError(
         'internal',
@@ -93,7 +102,7 @@ export function isSealed(stored: string): boolean {
   return sealedPattern.test(stored)
 }
 
-function additionalData({ projectId, webhookId, column, header }: Binding): Buffer {
+function additionalData({ projectId, webhookId, column, header }: Binding): string {
   const place = ['webhooks', projectId.toLowerCase(), webhookId.toLowerCase(), column, header ?? null]
-  return Buffer.from(JSON.stringify(place))
+  return JSON.stringify(place)
 }

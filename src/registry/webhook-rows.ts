@@ -4,16 +4,71 @@ import type { Webhook } from '../contract/webhooks.ts'
 import type { Queryable } from '../database/database.ts'
 import { violatedConstraint } from '../database/sqlstate.ts'
 import type { StoredCredentials } from './credentials.ts'
+import { policyColumn, policyValues, type StoredPolicy } from './webhook-policy.ts'
 
-export type StoredWebhook = Webhook & StoredCredentials
+/** A webhook as its row has it: of its policy only what it says itself. */
+export type WebhookRow = Omit<Webhook, 'policy'> & { policy: StoredPolicy }
+export type StoredWebhook = WebhookRow & StoredCredentials
 
 /** What an answer shows of a row; never a secret, never the value of a header. */
 export const shown = `row.id, row.project_id, row.name, row.url, row.event_types, row.application_id, row.environment_name,
   row.is_active, row.disabled_reason, row.description,
   ARRAY(SELECT name FROM jsonb_object_keys(row.headers) AS name ORDER BY name COLLATE "C") AS header_names,
+  ${policyColumn},
   row.created_at, row.updated_at, row.created_by_id`
 
 export const credentials = `row.id AS webhook_id, row.secret, row.previous_secret, row.previous_secret_expires_at, row.headers`
+
+interface NewRow extends Pick<
+  WebhookRow,
+  | 'project_id'
+  | 'name'
+  | 'url'
+  | 'event_types'
+  | 'application_id'
+  | 'environment_name'
+  | 'description'
+  | 'is_active'
+  | 'policy'
+> {
+  webhook_id: string
+  /** Encrypted, as the values of `headers`. */
+  secret: string
+  headers: Record<string, string>
+}
+
+export async function insert(queryable: Queryable, webhook: NewRow): Promise<WebhookRow> {
+  try {
+    const { rows } = await queryable.query<WebhookRow>(
+      `INSERT INTO postrider.webhooks AS row (
+         id, project_id, name, url, event_types, application_id, environment_name, description, is_active,
+         secret, headers, retry_seconds, timeout_ms, max_in_flight, rate_per_second, ordered
+       )
+       VALUES (
+         $1::uuid, $2::uuid, $3::text, $4::text, $5::jsonb, $6::uuid, $7::text, $8::text, $9::boolean,
+         $10::text, $11::jsonb, $12::integer[], $13::integer, $14::integer, $15::double precision, $16::boolean
+       )
+       RETURNING ${shown}`,
+      [
+        webhook.webhook_id,
+        webhook.project_id,
+        webhook.name,
+        webhook.url,
+        JSON.stringify(webhook.event_types),
+        webhook.application_id,
+        webhook.environment_name,
+        webhook.description,
+        webhook.is_active,
+        webhook.secret,
+        JSON.stringify(webhook.headers),
+        ...policyValues(webhook.policy),
+      ],
+    )
+    return rows[0]!
+  } catch (error) {
+    throw describe(error)
+  }
+}
 
 /** The row of a webhook, held until the transaction ends. Publishers, which only need it to exist, do not wait for it. */
 export async function lock(transaction: Queryable, projectId: string, id: string): Promise<StoredWebhook> {
@@ -31,11 +86,11 @@ export async function lock(transaction: Queryable, projectId: string, id: string
 
 export async function store(
   transaction: Queryable,
-  webhook: Webhook,
+  webhook: WebhookRow,
   headers: Record<string, string> | undefined,
-): Promise<Webhook> {
+): Promise<WebhookRow> {
   try {
-    const { rows } = await transaction.query<Webhook>(
+    const { rows } = await transaction.query<WebhookRow>(
       `UPDATE postrider.webhooks AS row
        SET name = $2::text,
            url = $3::text,
@@ -45,7 +100,12 @@ export async function store(
            description = $7::text,
            is_active = $8::boolean,
            disabled_reason = $9::text,
-           headers = COALESCE($10::jsonb, row.headers)
+           headers = COALESCE($10::jsonb, row.headers),
+           retry_seconds = $11::integer[],
+           timeout_ms = $12::integer,
+           max_in_flight = $13::integer,
+           rate_per_second = $14::double precision,
+           ordered = $15::boolean
        WHERE id = $1::uuid
        RETURNING ${shown}`,
       [
@@ -59,6 +119,7 @@ export async function store(
         webhook.is_active,
         webhook.disabled_reason,
         headers === undefined ? null : JSON.stringify(headers),
+        ...policyValues(webhook.policy),
       ],
     )
     return rows[0]!
@@ -68,7 +129,7 @@ export async function store(
 }
 
 /** What a violated constraint means to the caller. */
-export function describe(error: unknown): unknown {
+function describe(error: unknown): unknown {
   switch (violatedConstraint(error)) {
     case 'webhooks_application_id_fkey':
       return invalid([{ path: 'application_id', message: 'names no application of this project' }])

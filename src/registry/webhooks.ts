@@ -1,6 +1,7 @@
 import type { AddressPolicy } from '../address.ts'
 import type { Clock } from '../clock.ts'
 import { notFound, PostriderError } from '../contract/errors.ts'
+import { usualPolicy } from '../contract/policy.ts'
 import { invalid, validate } from '../contract/validate.ts'
 import {
   type CreatedWebhook,
@@ -17,7 +18,16 @@ import { newId } from '../ids.ts'
 import { isOverlapping, ownHeaders, sealHeaders, sealSecret, signingSecrets } from './credentials.ts'
 import { generateSecret } from './secret.ts'
 import type { Cipher } from './secrets.ts'
-import { credentials, describe, lock, shown, store, type StoredWebhook } from './webhook-rows.ts'
+import { changedPolicy, type DefaultPolicy, noPolicy, wholePolicy } from './webhook-policy.ts'
+import {
+  credentials,
+  insert,
+  lock,
+  shown,
+  store,
+  type StoredWebhook,
+  type WebhookRow,
+} from './webhook-rows.ts'
 import { checkedUrl, checkSettings } from './webhook-rules.ts'
 
 export { ownHeaders, signingSecrets } from './credentials.ts'
@@ -28,6 +38,8 @@ export interface WebhooksOptions {
   cipher: Cipher
   policy: AddressPolicy
   clock: Clock
+  /** What holds where a webhook has no policy of its own: six tries, 10 s, 8 at once if not given. */
+  defaultPolicy?: DefaultPolicy
   /** Called in the transaction that makes an inactive webhook active again. */
   onReactivate: (transaction: Queryable, webhookId: string) => Promise<void>
 }
@@ -41,6 +53,7 @@ export interface WebhookTarget {
   headers: Record<string, string>
   application_id: string | null
   environment_name: string | null
+  timeout_ms: number
 }
 
 export class Webhooks {
@@ -48,13 +61,22 @@ export class Webhooks {
   readonly #cipher: Cipher
   readonly #policy: AddressPolicy
   readonly #clock: Clock
+  readonly #defaultPolicy: DefaultPolicy
   readonly #onReactivate: WebhooksOptions['onReactivate']
 
-  constructor({ database, cipher, policy, clock, onReactivate }: WebhooksOptions) {
+  constructor({
+    database,
+    cipher,
+    policy,
+    clock,
+    defaultPolicy = usualPolicy,
+    onReactivate,
+  }: WebhooksOptions) {
     this.#database = database
     this.#cipher = cipher
     this.#policy = policy
     this.#clock = clock
+    this.#defaultPolicy = defaultPolicy
     this.#onReactivate = onReactivate
   }
 
@@ -63,39 +85,24 @@ export class Webhooks {
     const settings = checkSettings(validate(NewWebhook, input), this.#policy)
     const row = { webhook_id: newId(), project_id: projectId }
     const secret = settings.secret ?? generateSecret()
-    try {
-      const { rows } = await this.#database.query<Webhook>(
-        `INSERT INTO postrider.webhooks AS row (
-           id, project_id, name, url, event_types, application_id, environment_name, description, is_active,
-           secret, headers
-         )
-         VALUES (
-           $1::uuid, $2::uuid, $3::text, $4::text, $5::jsonb, $6::uuid, $7::text, $8::text, $9::boolean,
-           $10::text, $11::jsonb
-         )
-         RETURNING ${shown}`,
-        [
-          row.webhook_id,
-          projectId,
-          settings.name,
-          settings.url,
-          JSON.stringify(settings.event_types ?? ['*']),
-          settings.application_id ?? null,
-          settings.environment_name ?? null,
-          settings.description ?? null,
-          settings.is_active ?? true,
-          sealSecret(row, 'secret', { secret, cipher: this.#cipher }),
-          JSON.stringify(sealHeaders(row, settings.headers ?? {}, this.#cipher)),
-        ],
-      )
-      return { ...rows[0]!, secret }
-    } catch (error) {
-      throw describe(error)
-    }
+    const webhook = await insert(this.#database, {
+      ...row,
+      name: settings.name,
+      url: settings.url,
+      event_types: settings.event_types ?? ['*'],
+      application_id: settings.application_id ?? null,
+      environment_name: settings.environment_name ?? null,
+      description: settings.description ?? null,
+      is_active: settings.is_active ?? true,
+      secret: sealSecret(row, 'secret', { secret, cipher: this.#cipher }),
+      headers: sealHeaders(row, settings.headers ?? {}, this.#cipher),
+      policy: changedPolicy(noPolicy, settings.policy),
+    })
+    return { ...this.#whole(webhook), secret }
   }
 
-  list(projectId: string, page: PageRequest = {}): Promise<Page<Webhook>> {
-    return readPage<Webhook>(
+  async list(projectId: string, page: PageRequest = {}): Promise<Page<Webhook>> {
+    const { rows, next_cursor } = await readPage<WebhookRow>(
       this.#database,
       {
         columns: shown,
@@ -105,10 +112,11 @@ export class Webhooks {
       },
       page,
     )
+    return { rows: rows.map((row) => this.#whole(row)), next_cursor }
   }
 
   async get(projectId: string, id: string): Promise<Webhook> {
-    const { rows } = await this.#database.query<Webhook>(
+    const { rows } = await this.#database.query<WebhookRow>(
       `SELECT ${shown}
        FROM postrider.webhooks AS row
        WHERE row.project_id = $1::uuid
@@ -116,12 +124,12 @@ export class Webhooks {
       [projectId, id],
     )
     if (!rows[0]) throw notFound('webhook')
-    return rows[0]
+    return this.#whole(rows[0])
   }
 
   /**
-   * Changes what is named and leaves the rest. `headers` replaces the whole set. Made active or inactive by this call,
-   * a webhook has no `disabled_reason` any more.
+   * Changes what is named and leaves the rest; so does `policy` with its members, while `headers` replaces the whole
+   * set. Made active or inactive by this call, a webhook has no `disabled_reason` any more.
    *
    * @throws {PostriderError} `conflict` for `is_active: true` while its application is deleted and not set anew
    */
@@ -129,7 +137,8 @@ export class Webhooks {
     const changes = checkSettings(validate(WebhookChanges, input), this.#policy)
     return this.#database.transaction(async (transaction) => {
       const before = await lock(transaction, projectId, id)
-      const after = { ...before, ...changes, ...activity(before, changes) }
+      const policy = changedPolicy(before.policy, changes.policy)
+      const after = { ...before, ...changes, ...activity(before, changes), policy }
       const isReactivated = after.is_active && !before.is_active
       // A row from before these rules may hold what they refuse: it stays inactive until that is changed.
       if (isReactivated) Object.assign(after, checkReactivated(after, this.#policy))
@@ -139,7 +148,7 @@ export class Webhooks {
         changes.headers && sealHeaders(before, changes.headers, this.#cipher),
       )
       if (isReactivated) await this.#onReactivate(transaction, webhook.id)
-      return webhook
+      return this.#whole(webhook)
     })
   }
 
@@ -203,7 +212,7 @@ export class Webhooks {
       [projectId, id],
     )
     if (!rows[0]) throw notFound('webhook')
-    const { url, application_id, environment_name } = rows[0]
+    const { url, application_id, environment_name, policy } = this.#whole(rows[0])
     return {
       projectId: rows[0].project_id,
       url,
@@ -211,6 +220,7 @@ export class Webhooks {
       headers: ownHeaders(rows[0], this.#cipher),
       application_id,
       environment_name,
+      timeout_ms: policy.timeout_ms,
     }
   }
 
@@ -224,12 +234,20 @@ export class Webhooks {
       headers: settings.headers ?? {},
       application_id: settings.application_id ?? null,
       environment_name: settings.environment_name ?? null,
+      timeout_ms: settings.policy?.timeout_ms ?? this.#defaultPolicy.timeout_ms,
     }
+  }
+
+  #whole<Row extends WebhookRow>(row: Row): Row & Webhook {
+    return { ...row, policy: wholePolicy(row.policy, this.#defaultPolicy) }
   }
 }
 
 /** What a change makes of `is_active` and `disabled_reason`. */
-function activity(before: Webhook, changes: WebhookChanges): Pick<Webhook, 'is_active' | 'disabled_reason'> {
+function activity(
+  before: WebhookRow,
+  changes: WebhookChanges,
+): Pick<Webhook, 'is_active' | 'disabled_reason'> {
   const isFilterLost =
     before.disabled_reason === 'application_deleted' && changes.application_id === undefined
   if (changes.is_active === true && isFilterLost) {
@@ -244,7 +262,7 @@ function activity(before: Webhook, changes: WebhookChanges): Pick<Webhook, 'is_a
   return { is_active: before.is_active, disabled_reason: isSettled ? null : before.disabled_reason }
 }
 
-function checkReactivated(webhook: Webhook, policy: AddressPolicy): Pick<Webhook, 'url'> {
+function checkReactivated(webhook: WebhookRow, policy: AddressPolicy): Pick<Webhook, 'url'> {
   if (webhook.event_types.length === 0) {
     throw invalid([{ path: 'event_types', message: 'must have at least 1 entry' }])
   }

@@ -27,6 +27,13 @@ test('a webhook is created with defaults, and shows its secret this once', async
     disabled_reason: null,
     description: null,
     header_names: [],
+    policy: {
+      retry_seconds: [60, 300, 900, 3_600, 14_400],
+      timeout_ms: 10_000,
+      max_in_flight: expect.any(Number),
+      rate_per_second: null,
+      ordered: false,
+    },
     created_at: expect.any(String),
     updated_at: expect.any(String),
     created_by_id: null,

@@ -21,6 +21,7 @@ const shape = strict({
   time: optional(Time),
   role: optional(oneOf(['view', 'manage'])),
   list: optional(Type.Array(Type.Integer({ minimum: 1, maximum: 9 }), { minItems: 1, maxItems: 2 })),
+  none: optional(nullable(Type.Array(Type.Integer({ minimum: 1 }), { maxItems: 2 }))),
 })
 
 test.each([
@@ -41,6 +42,10 @@ test.each([
   [{ name: 'a', list: [1, 10] }, 'list[1]', 'must be at most 9'],
   [{ name: 'a', list: ['1'] }, 'list[0]', 'must be a whole number'],
   [{ name: 'a', list: [1.5] }, 'list[0]', 'must be a whole number'],
+  [{ name: 'a', none: 1 }, 'none', 'must be an array or null'],
+  [{ name: 'a', none: [1, 2, 3] }, 'none', 'must have at most 2 entries'],
+  [{ name: 'a', none: [1, 0] }, 'none[1]', 'must be at least 1'],
+  [{ name: 'a', none: [null] }, 'none[0]', 'must be a whole number'],
   [{ name: 'a', nmae: 'b' }, 'nmae', 'unknown field `nmae`: did you mean `name`?'],
   [{ name: 'a', 'a/b~c': 1 }, 'a/b~c', 'unknown field `a/b~c`'],
   [{ name: 'a', whatever: 1 }, 'whatever', 'unknown field `whatever`'],

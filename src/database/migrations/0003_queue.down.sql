@@ -6,6 +6,8 @@ DROP FUNCTION postrider.place_delivery(uuid, uuid, postrider.webhook_delivery_st
 DROP TABLE postrider.workers;
 DROP TRIGGER webhooks_unqueue ON postrider.webhooks;
 DROP FUNCTION postrider.unqueue_webhook();
+DROP TABLE postrider.delivery_line_waiting;
+DROP TABLE postrider.delivery_lines;
 DROP TABLE postrider.delivery_schedule;
 DROP TABLE postrider.delivery_queue;
 

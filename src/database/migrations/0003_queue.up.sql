@@ -4,9 +4,11 @@
 --   deliveries         one row for each delivery; no index on what changes, so that an update stays on its page (HOT)
 --   delivery_queue     what may be sent now; a claim deletes the row
 --   delivery_schedule  what waits for its next try; moved into the queue when its time has come
+--   delivery_lines     for webhooks that want their deliveries in order: what waits for the one before it
 --   workers            who lives, and what each has in flight
 --
--- A delivery that is not finished stands in exactly one place: the queue, the schedule, or one worker's `in_flight`.
+-- A delivery that is not finished stands in exactly one place: the queue, the schedule, a line, or one worker's
+-- `in_flight`.
 -- `webhook_deliveries` is a view that shows all of it under the names it always had, and takes writes too.
 
 -- Events -------------------------------------------------------------------------------------------------------
@@ -187,6 +189,22 @@ FROM postrider.deliveries
 WHERE status = 'pending'
   AND scheduled_at > now();
 
+-- A webhook that wants its deliveries in order has a line: `active_delivery_id` is the one at its head, out in the queue,
+-- the schedule or in flight. The others wait here, numbered as they were published, and the next one comes out when the
+-- head is finished.
+CREATE TABLE postrider.delivery_lines (
+  webhook_id UUID PRIMARY KEY REFERENCES postrider.webhooks (id) ON DELETE CASCADE,
+  active_delivery_id UUID
+) WITH (fillfactor = 50);
+
+CREATE TABLE postrider.delivery_line_waiting (
+  webhook_id UUID NOT NULL,
+  position BIGINT GENERATED ALWAYS AS IDENTITY,
+  delivery_id UUID NOT NULL,
+
+  PRIMARY KEY (webhook_id, position)
+);
+
 CREATE FUNCTION postrider.unqueue_webhook()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -194,6 +212,7 @@ AS $$
 BEGIN
   DELETE FROM postrider.delivery_queue WHERE webhook_id = OLD.id;
   DELETE FROM postrider.delivery_schedule WHERE webhook_id = OLD.id;
+  DELETE FROM postrider.delivery_line_waiting WHERE webhook_id = OLD.id;
   RETURN NULL;
 END
 $$;
@@ -284,6 +303,9 @@ BEGIN
   WHERE queued.webhook_id = place_delivery.webhook_id
     AND queued.delivery_id = place_delivery.id;
   DELETE FROM postrider.delivery_schedule AS waiting
+  WHERE waiting.webhook_id = place_delivery.webhook_id
+    AND waiting.delivery_id = place_delivery.id;
+  DELETE FROM postrider.delivery_line_waiting AS waiting
   WHERE waiting.webhook_id = place_delivery.webhook_id
     AND waiting.delivery_id = place_delivery.id;
   IF place_delivery.status <> 'pending' THEN

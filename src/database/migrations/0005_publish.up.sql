@@ -187,7 +187,8 @@ BEGIN
       given.application_id,
       given.environment_name,
       COALESCE(date_trunc('milliseconds', given."timestamp"), published_at) AS "timestamp",
-      given.data
+      given.data,
+      given.ordinality
     FROM unnest(ids, types, publish_columns.data, application_ids, environment_names, timestamps)
       WITH ORDINALITY AS given (id, type, data, application_id, environment_name, "timestamp", ordinality)
     ORDER BY given.id, given.ordinality
@@ -218,7 +219,9 @@ BEGIN
       routes.type,
       routes.application_id,
       routes.environment_name,
-      webhook.id AS webhook_id
+      webhook.id AS webhook_id,
+      COALESCE(cardinality(webhook.retry_seconds) + 1, 6) AS max_attempts,
+      webhook.ordered
     FROM routes
     JOIN postrider.webhooks AS webhook
       ON webhook.project_id = publish_columns.project_id
@@ -232,7 +235,8 @@ BEGIN
   matched AS MATERIALIZED (
     SELECT
       given.id AS event_id,
-      matching.webhook_id
+      matching.webhook_id,
+      matching.max_attempts
     FROM given
     JOIN matching
       ON matching.type = given.type
@@ -276,16 +280,22 @@ BEGIN
       ON enveloped.id = remembered.id
   ),
   delivering AS (
-    INSERT INTO postrider.deliveries (webhook_id, project_id, event_id, event_type)
+    INSERT INTO postrider.deliveries (webhook_id, project_id, event_id, event_type, max_attempts)
     SELECT
       matched.webhook_id,
       publish_columns.project_id,
       remembered.id,
-      remembered.type
+      remembered.type,
+      matched.max_attempts
     FROM remembered
     JOIN matched
       ON matched.event_id = remembered.id
-    RETURNING webhook_id, scheduled_at, id
+    RETURNING webhook_id, scheduled_at, id, event_id
+  ),
+  in_order AS MATERIALIZED (
+    SELECT DISTINCT webhook_id
+    FROM matching
+    WHERE ordered
   ),
   queued AS (
     INSERT INTO postrider.delivery_queue (webhook_id, scheduled_at, delivery_id)
@@ -294,6 +304,18 @@ BEGIN
       delivering.scheduled_at,
       delivering.id
     FROM delivering
+    WHERE delivering.webhook_id <> ALL(ARRAY(SELECT in_order.webhook_id FROM in_order))
+  ),
+  lined_up AS (
+    INSERT INTO postrider.delivery_line_waiting (webhook_id, delivery_id)
+    SELECT
+      delivering.webhook_id,
+      delivering.id
+    FROM delivering
+    JOIN given
+      ON given.id = delivering.event_id
+    WHERE delivering.webhook_id = ANY(ARRAY(SELECT in_order.webhook_id FROM in_order))
+    ORDER BY given.ordinality
   )
   SELECT
     COALESCE(array_agg(remembered.id), '{}'),
