@@ -82,6 +82,7 @@ describe('a retry schedule of its own', () => {
       expect(waitSeconds).toBeLessThanOrEqual(seconds * 1.1 + 0.001)
       clock.advance(waitSeconds)
     }
+    await worker.stop()
     const { id, project_id } = (await onlyDelivery(database)) as { id: string; project_id: string }
     await retryDelivery(database, { projectId: project_id, id }, { now: clock.now(), scheduleLength: 6 })
     expect(await onlyDelivery(database)).toMatchObject({ attempts: 3, max_attempts: 6 })

@@ -56,15 +56,12 @@ function steps(state: State, without: Without): Step[] {
 
 function stepsOf(state: State, index: 0 | 1, without: Without): Step[] {
   const worker = state.workers[index]
-  const other = state.workers[1 - index]!
+  const other = state.workers[index === 0 ? 1 : 0]
   const found: Step[] = []
-  const set = (changes: Partial<WorkerState>, rest: Partial<State> = {}): State => ({
-    ...state,
-    ...rest,
-    workers: (index === 0
-      ? [{ ...worker, ...changes }, other]
-      : [other, { ...worker, ...changes }]) as State['workers'],
-  })
+  const set = (changes: Partial<WorkerState>, rest: Partial<State> = {}): State => {
+    const changed = { ...worker, ...changes }
+    return { ...state, ...rest, workers: index === 0 ? [changed, other] : [other, changed] }
+  }
   const isThere = worker.row === 'alive' || worker.row === 'expired'
   const next = state.attempts + state.rescues + 1
 
