@@ -14,7 +14,7 @@ export class Notifier {
   #timer: NodeJS.Timeout | undefined
   #lastMs = -Infinity
 
-  constructor(database: Database, everyMs = 20) {
+  constructor(database: Database, everyMs = 5) {
     this.#database = database
     this.#everyMs = everyMs
   }

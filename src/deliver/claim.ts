@@ -34,12 +34,10 @@ export interface Claim {
   now: Date
   /** Deliveries wanted. */
   limit: number
-  /** In flight at once for a webhook that says nothing else, so that a dead endpoint cannot take every slot. */
-  maxInFlight: number
-  /** What this worker has in flight, by webhook. */
-  inFlight: ReadonlyMap<string, number>
-  /** Webhooks whose last answer was good may have this many instead, where slots are idle. */
-  borrowing?: { webhookIds: readonly string[]; maxInFlight: number }
+  /** What may be held at once of a webhook that says nothing else, so that a dead endpoint cannot take every slot. */
+  maxHeld: number
+  /** What this worker holds, by webhook, and how much it may of those that it knows. */
+  limits: { held: ReadonlyMap<string, number>; most: ReadonlyMap<string, number> }
   /** Ids whose results are written: they leave the worker's row with this claim. */
   finished: readonly string[]
   /** Webhooks after this id are looked at first: each claim goes on where the last one ended. */
@@ -106,6 +104,8 @@ export async function claim(queryable: Queryable, wanted: Claim): Promise<Claime
          AND webhook.is_active
        LEFT JOIN unnest($3::uuid[], $4::integer[]) AS busy (webhook_id, count)
          ON busy.webhook_id = queues.webhook_id
+       LEFT JOIN unnest($9::uuid[], $10::integer[]) AS known (webhook_id, most)
+         ON known.webhook_id = queues.webhook_id
        LEFT JOIN LATERAL (
          SELECT rate.tokens, rate.refilled_at
          FROM postrider.webhook_rates AS rate
@@ -117,8 +117,9 @@ export async function claim(queryable: Queryable, wanted: Claim): Promise<Claime
        CROSS JOIN LATERAL (
          SELECT LEAST(
            COALESCE(
+             known.most,
              webhook.max_in_flight,
-             CASE WHEN queues.webhook_id = ANY($9::uuid[]) THEN $10::integer ELSE $6::integer END
+             $6::integer
            ) - COALESCE(busy.count, 0),
            CASE
              WHEN webhook.rate_per_second IS NULL THEN $7::integer
@@ -199,17 +200,64 @@ export async function claim(queryable: Queryable, wanted: Claim): Promise<Claime
     [
       wanted.workerId,
       wanted.afterWebhookId,
-      [...wanted.inFlight.keys()],
-      [...wanted.inFlight.values()],
+      [...wanted.limits.held.keys()],
+      [...wanted.limits.held.values()],
       wanted.now,
-      wanted.maxInFlight,
+      wanted.maxHeld,
       wanted.limit,
       wanted.finished,
-      wanted.borrowing?.webhookIds ?? [],
-      wanted.borrowing?.maxInFlight ?? wanted.maxInFlight,
+      [...wanted.limits.most.keys()],
+      [...wanted.limits.most.values()],
     ],
   )
   return rows
+}
+
+/**
+ * Puts back into the queue what was claimed and never sent. No try was made: nothing is recorded.
+ */
+export async function giveBack(
+  queryable: Queryable,
+  workerId: string,
+  unsent: readonly ClaimedDelivery[],
+): Promise<void> {
+  await queryable.query(
+    `WITH kept AS (
+       SELECT
+         COALESCE(array_agg(entry.id), '{}') AS ids,
+         COALESCE(array_agg(entry.attempt), '{}') AS attempts,
+         COALESCE(array_agg(entry.since), '{}') AS since
+       FROM postrider.workers AS worker
+       CROSS JOIN LATERAL unnest(worker.in_flight, worker.in_flight_attempts, worker.in_flight_since)
+         AS entry (id, attempt, since)
+       WHERE worker.id = $1::uuid
+         AND entry.id <> ALL($2::uuid[])
+     ),
+     life AS (
+       UPDATE postrider.workers AS worker
+       SET in_flight = kept.ids,
+           in_flight_attempts = kept.attempts,
+           in_flight_since = kept.since
+       FROM kept
+       WHERE worker.id = $1::uuid
+       RETURNING worker.id
+     ),
+     waiting AS (
+       UPDATE postrider.deliveries AS delivery
+       SET status = 'pending'
+       FROM unnest($2::uuid[], $3::integer[]) AS entry (id, attempt)
+       WHERE delivery.id = ANY($2::uuid[])
+         AND delivery.id = entry.id
+         AND delivery.attempts + delivery.rescues + 1 = entry.attempt
+         AND delivery.status IN ('pending', 'delivering')
+         AND EXISTS (SELECT FROM life)
+       RETURNING delivery.webhook_id, delivery.scheduled_at, delivery.id
+     )
+     INSERT INTO postrider.delivery_queue (webhook_id, scheduled_at, delivery_id)
+     SELECT waiting.webhook_id, waiting.scheduled_at, waiting.id
+     FROM waiting`,
+    [workerId, unsent.map(({ id }) => id), unsent.map(attemptNumber)],
+  )
 }
 
 /**

@@ -22,6 +22,8 @@ export interface Deliverer {
   timeoutMs: number
   /** Ends the attempt without a result, when the worker must stop. */
   signal: AbortSignal
+  /** Called when the receiver has answered, or nothing more is to come: the slot is free, the result not written yet. */
+  onAnswer: () => void
 }
 
 /** `interrupted`: the worker stopped it. `superseded`: this life was ended and the delivery is somebody else's. */
@@ -40,6 +42,7 @@ export async function deliver(delivery: ClaimedDelivery, deliverer: Deliverer): 
           timeoutMs: delivery.timeout_ms ?? deliverer.timeoutMs,
           signal: deliverer.signal,
         })
+  deliverer.onAnswer()
   if (answer.kind === 'error' && answer.class === 'aborted') return 'interrupted'
   const outcome = judge(
     answer,

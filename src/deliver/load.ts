@@ -1,61 +1,125 @@
 import { LRUCache } from 'lru-cache'
-import type { Claim, ClaimedDelivery } from './claim.ts'
+import type { ClaimedDelivery } from './claim.ts'
 
-interface InFlight {
-  count: number
-  /** From this many on the webhook's next deliveries wait for one of them. */
-  fullAt: number
+interface WebhookLoad {
+  /** Claimed and not recorded yet. */
+  held: number
+  /** Of them, on their way to the receiver. */
+  sending: number
+  /** As many may be on their way at once. */
+  maxInFlight: number
+  /** Its own wish, which idle slots do not change. */
+  isFixed: boolean
 }
 
-/** What a worker has in flight, by webhook, and which webhooks answer well. */
+export interface LoadOptions {
+  /** On their way at once, in all. */
+  concurrency: number
+  /** Claimed at once, in all: more than are on their way, so that a slot that becomes free never waits for the database. */
+  capacity: number
+  /** On their way at once for a webhook that says nothing else. */
+  maxInFlight: number
+}
+
+/** Webhooks that are remembered as answering well or badly, and told to a claim. */
+const remembered = 256
+
+/** A webhook that answers well may be claimed ahead by as many times its cap. */
+const claimAhead = 4
+
+/**
+ * What a worker holds and sends, by webhook, and what it may.
+ *
+ * A dead endpoint costs a slot for as long as the deadline. So each webhook has a cap; those that answer badly get half of
+ * all slots together at most; and slots that are idle after everybody had a turn are lent to those that answer well, half
+ * of all to one at most. A webhook that is not known yet is held to its cap.
+ */
 export class Load {
-  readonly #maxInFlight: number
-  readonly #webhooks = new Map<string, InFlight>()
-  readonly #healthy = new LRUCache<string, true>({ max: 10_000 })
+  readonly #options: LoadOptions
+  readonly #webhooks = new Map<string, WebhookLoad>()
+  readonly #answersWell = new LRUCache<string, boolean>({ max: remembered })
+  #held = 0
+  #sending = 0
+  #sendingToBad = 0
 
-  /** @param maxInFlight for a webhook that says nothing else */
-  constructor(maxInFlight: number) {
-    this.#maxInFlight = maxInFlight
+  constructor(options: LoadOptions) {
+    this.#options = options
   }
 
-  begin({ webhook_id, ordered, max_in_flight }: ClaimedDelivery): void {
-    const count = (this.#webhooks.get(webhook_id)?.count ?? 0) + 1
-    this.#webhooks.set(webhook_id, { count, fullAt: ordered ? 1 : (max_in_flight ?? this.#maxInFlight) })
+  /** How many more may be claimed. */
+  get room(): number {
+    return this.#options.capacity - this.#held
   }
 
-  end({ webhook_id }: ClaimedDelivery, isGood: boolean): void {
+  get sending(): number {
+    return this.#sending
+  }
+
+  get hasFreeSlot(): boolean {
+    return this.#sending < this.#options.concurrency
+  }
+
+  hold({ webhook_id, ordered, max_in_flight }: ClaimedDelivery): void {
+    const entry = this.#webhooks.get(webhook_id) ?? { held: 0, sending: 0, maxInFlight: 0, isFixed: false }
+    entry.held += 1
+    entry.maxInFlight = ordered ? 1 : (max_in_flight ?? this.#options.maxInFlight)
+    entry.isFixed = ordered || max_in_flight !== null
+    this.#webhooks.set(webhook_id, entry)
+    this.#held += 1
+  }
+
+  /** `answersWell` where the outcome says something about the receiver. */
+  letGo({ webhook_id }: ClaimedDelivery, answersWell?: boolean): void {
     const entry = this.#webhooks.get(webhook_id)
-    if (entry && entry.count > 1) entry.count -= 1
-    else this.#webhooks.delete(webhook_id)
-    if (isGood) this.#healthy.set(webhook_id, true)
-    else this.#healthy.delete(webhook_id)
-  }
-
-  /** In flight by webhook, with `claimed` that is about to begin. */
-  counts(claimed: readonly ClaimedDelivery[]): Map<string, number> {
-    const counts = new Map(Array.from(this.#webhooks, ([id, { count }]) => [id, count] as const))
-    for (const { webhook_id } of claimed) counts.set(webhook_id, (counts.get(webhook_id) ?? 0) + 1)
-    return counts
-  }
-
-  /** Some webhook may have more waiting than it is allowed in flight. */
-  get isSomeFull(): boolean {
-    for (const { count, fullAt } of this.#webhooks.values()) {
-      if (count >= fullAt) return true
+    this.#held -= 1
+    if (entry) {
+      entry.held -= 1
+      if (entry.held === 0) this.#webhooks.delete(webhook_id)
     }
-    return false
+    if (answersWell !== undefined) this.#answersWell.set(webhook_id, answersWell)
   }
 
-  /**
-   * Slots that are idle when everybody has had a turn are lent to webhooks that have reached the usual cap and answer
-   * well: half of all slots at most, so that the next one to wake finds room.
-   */
-  borrowing(concurrency: number, claimed: readonly ClaimedDelivery[]): Claim['borrowing'] {
-    const webhookIds = [...this.counts(claimed)]
-      .filter(([id, count]) => count >= this.#maxInFlight && this.#healthy.has(id))
-      .map(([id]) => id)
-    if (webhookIds.length === 0) return undefined
-    const maxInFlight = Math.max(Math.floor(concurrency / 2 / webhookIds.length), this.#maxInFlight)
-    return { webhookIds, maxInFlight }
+  maySend({ webhook_id }: ClaimedDelivery): boolean {
+    const entry = this.#webhooks.get(webhook_id)
+    if (!entry || !this.hasFreeSlot || entry.sending >= entry.maxInFlight) return false
+    return this.#answersWell.get(webhook_id) !== false || this.#sendingToBad < this.#options.concurrency / 2
+  }
+
+  mayBorrow({ webhook_id }: ClaimedDelivery): boolean {
+    const entry = this.#webhooks.get(webhook_id)
+    if (!entry || !this.hasFreeSlot || entry.isFixed || this.#answersWell.get(webhook_id) !== true)
+      return false
+    return entry.sending < this.#options.concurrency / 2
+  }
+
+  /** Takes a slot; what it answers gives the slot back. */
+  send({ webhook_id }: ClaimedDelivery): () => void {
+    const entry = this.#webhooks.get(webhook_id)!
+    const isBad = this.#answersWell.get(webhook_id) === false
+    const change = (by: 1 | -1): void => {
+      entry.sending += by
+      this.#sending += by
+      if (isBad) this.#sendingToBad += by
+    }
+    change(1)
+    let isGivenBack = false
+    return () => {
+      if (!isGivenBack) change(-1)
+      isGivenBack = true
+    }
+  }
+
+  /** For a claim: what is held of each webhook, and how much may be of those that are known. */
+  limits(claimed: readonly ClaimedDelivery[] = []): { held: Map<string, number>; most: Map<string, number> } {
+    const held = new Map(Array.from(this.#webhooks, ([id, entry]) => [id, entry.held] as const))
+    for (const { webhook_id } of claimed) held.set(webhook_id, (held.get(webhook_id) ?? 0) + 1)
+    const known = [...this.#answersWell.entries()]
+    const bad = known.filter(([, answersWell]) => !answersWell).length
+    const mostOfBad = Math.max(Math.floor(this.#options.capacity / 2 / Math.max(bad, 1)), 1)
+    const most = known.map(([id, answersWell]) => {
+      const cap = this.#webhooks.get(id)?.maxInFlight ?? this.#options.maxInFlight
+      return [id, answersWell ? cap * claimAhead : Math.min(cap, mostOfBad)] as const
+    })
+    return { held, most: new Map(most) }
   }
 }

@@ -6,10 +6,10 @@ import type { Logger } from '../log.ts'
 import {
   advanceLines,
   attemptNumber,
-  type Claim,
   claim,
   type ClaimedDelivery,
   firstWebhookId,
+  giveBack,
   markDelivering,
   promote,
   readUnknown,
@@ -42,11 +42,12 @@ export interface WorkerOptions {
   onRescue?: (count: number) => void
 }
 
-/** What is in flight, and since when by the machine's monotonic clock. */
-interface InFlight {
+/** A delivery that this worker has claimed. */
+interface Held {
   delivery: ClaimedDelivery
-  ended: Promise<void>
-  beganMs: number
+  shift: Shift
+  /** Once it is on its way; when that was, by the machine's monotonic clock. */
+  sent?: { ended: Promise<void>; atMs: number }
   isMarked: boolean
 }
 
@@ -61,18 +62,20 @@ interface Shift {
 /**
  * The loop that keeps the slots full:
  *
- *     wait for work ─► claim ─► deliver each ─► recorded, slot free ─┐
- *          ▲                                                         │
- *          └─────────────────────────────────────────────────────────┘
+ *     wait for work ─► claim ahead ─► send each as a slot is free ─► answered, slot free ─► recorded ─┐
+ *          ▲                                                                                          │
+ *          └──────────────────────────────────────────────────────────────────────────────────────────┘
  *
- * It wakes by NOTIFY, by a slot that becomes free while more is waiting, and in any case every `pollMs`. Beside the loop
- * its lease is renewed, and what workers that died had in flight is taken over.
+ * It wakes by NOTIFY, when little is left of what was claimed and more may be waiting, and in any case every `pollMs`.
+ * Beside the loop its lease is renewed, and what workers that died had in flight is taken over.
  */
 export class Worker {
   readonly #options: WorkerOptions
   readonly #listener: Listener
   readonly #lifecycle: Lifecycle
-  readonly #inFlight = new Map<string, InFlight>()
+  readonly #held = new Map<string, Held>()
+  /** Claimed and not sent yet, first come first. */
+  readonly #ready: Held[] = []
   readonly #load: Load
   #shift: Shift | undefined
   #abort = new AbortController()
@@ -81,6 +84,7 @@ export class Worker {
   #awake = false
   /** The last claim may have left due deliveries behind, for want of a free slot or of room for their webhook. */
   #moreMayWait = false
+  #isDispatching = false
   /** Recorded since the last claim: with the next one they leave this worker's row. */
   #finished: string[] = []
   /** This worker's row may name deliveries that it does not know of. */
@@ -95,20 +99,21 @@ export class Worker {
 
   constructor(options: WorkerOptions) {
     this.#options = options
-    this.#load = new Load(options.maxInFlight)
+    this.#load = new Load({ ...options, capacity: options.concurrency * capacityPerSlot })
     this.#listener = new Listener({ ...options, onWake: () => this.wake() })
     this.#lifecycle = createLifecycle({ start: () => this.#start(), stop: () => this.#stop() })
   }
 
+  /** Deliveries on their way to their receivers. */
   get inFlight(): number {
-    return this.#inFlight.size
+    return this.#load.sending
   }
 
   start(): Promise<void> {
     return this.#lifecycle.start()
   }
 
-  /** Claims no more, and waits up to `drainMs` for what is in flight; the rest is given up for others to send. */
+  /** Claims and sends no more, and waits up to `drainMs` for what is in flight; the rest is given up for others to send. */
   stop(): Promise<void> {
     return this.#lifecycle.stop()
   }
@@ -146,51 +151,54 @@ export class Worker {
       // Slots become free by the batch: one claim for all of them.
       await new Promise(setImmediate)
       this.#awake = false
-      const free = this.#options.concurrency - this.#inFlight.size
-      const wasSomeFull = this.#load.isSomeFull
-      const claimed = free > 0 ? await this.#claim(free) : []
+      const wasHolding = this.#held.size > 0
+      const limit = this.#wantsMore ? this.#load.room : 0
+      const claimed = limit > 0 ? await this.#claim(limit) : 0
       // While the claim ran, deliveries that it counted may have ended.
-      this.#moreMayWait = free === 0 || claimed.length > 0 || wasSomeFull || this.#load.isSomeFull
+      this.#moreMayWait = limit === 0 || claimed > 0 || wasHolding
       await this.#rest()
     }
   }
 
-  /** Claims, and begins what it got; a database that is away is tried again at the next turn. */
-  async #claim(limit: number): Promise<readonly ClaimedDelivery[]> {
+  get #wantsMore(): boolean {
+    return this.#load.hasFreeSlot || this.#ready.length < this.#options.concurrency
+  }
+
+  /** Claims, and answers how many it got; a database that is away is tried again at the next turn. */
+  async #claim(limit: number): Promise<number> {
     const { logger } = this.#options
     try {
       const shift = await this.#liveShift()
-      if (this.#isUncertain) await this.#beginUnknown(shift)
+      if (this.#isUncertain) await this.#holdUnknown(shift)
       await this.#letOut()
       const claimed = await this.#claimFairly(shift, limit)
-      for (const delivery of claimed) this.#begin(delivery, shift)
-      return claimed
+      for (const delivery of claimed) this.#hold(delivery, shift)
+      this.#dispatch()
+      return claimed.length
     } catch (error) {
       this.#isUncertain = true
       logger.warn({ error }, 'could not claim deliveries: trying again')
-      return []
+      return 0
     }
   }
 
-  /**
-   * Webhooks behind the one where the last claim ended come first, then those before it; slots that are idle after that
-   * are lent.
-   */
-  async #claimFairly(shift: Shift, limit: number): Promise<ClaimedDelivery[]> {
-    const { concurrency } = this.#options
+  /** Webhooks behind the one where the last claim ended come first, then those before it. */
+  async #claimFairly({ life }: Shift, limit: number): Promise<ClaimedDelivery[]> {
+    const { database, clock, maxInFlight } = this.#options
     const claimed: ClaimedDelivery[] = []
-    const passes = [
-      ...(this.#afterWebhookId === firstWebhookId ? [] : [() => ({ afterWebhookId: this.#afterWebhookId })]),
-      () => ({ afterWebhookId: firstWebhookId }),
-      () => {
-        const borrowing = this.#load.borrowing(concurrency, claimed)
-        return borrowing && { afterWebhookId: firstWebhookId, borrowing }
-      },
-    ]
-    for (const pass of passes) {
-      const from = pass()
-      if (!from) continue
-      const batch = await this.#claimFrom(shift, from, { claimed, limit })
+    for (const afterWebhookId of new Set([this.#afterWebhookId, firstWebhookId])) {
+      const finished = [...this.#finished]
+      const batch = await claim(database, {
+        workerId: life.id,
+        now: clock.now(),
+        limit: limit - claimed.length,
+        maxHeld: maxInFlight,
+        limits: this.#load.limits(claimed),
+        finished,
+        afterWebhookId,
+      })
+      // More may have finished meanwhile: those go with the next claim.
+      if (batch.length > 0) this.#finished.splice(0, finished.length)
       claimed.push(...batch)
       if (claimed.length >= limit) {
         this.#afterWebhookId = highestWebhookId(batch)
@@ -199,27 +207,6 @@ export class Worker {
     }
     this.#afterWebhookId = firstWebhookId
     return claimed
-  }
-
-  async #claimFrom(
-    { life }: Shift,
-    from: Pick<Claim, 'afterWebhookId' | 'borrowing'>,
-    { claimed, limit }: { claimed: readonly ClaimedDelivery[]; limit: number },
-  ): Promise<ClaimedDelivery[]> {
-    const { database, clock, maxInFlight } = this.#options
-    const finished = [...this.#finished]
-    const batch = await claim(database, {
-      ...from,
-      workerId: life.id,
-      now: clock.now(),
-      limit: limit - claimed.length,
-      maxInFlight,
-      inFlight: this.#load.counts(claimed),
-      finished,
-    })
-    // More may have finished meanwhile: those go with the next claim.
-    if (batch.length > 0) this.#finished.splice(0, finished.length)
-    return batch
   }
 
   /**
@@ -254,45 +241,86 @@ export class Worker {
     return this.#shift
   }
 
-  async #beginUnknown(shift: Shift): Promise<void> {
+  async #holdUnknown(shift: Shift): Promise<void> {
     const { database, logger } = this.#options
-    const known = [...this.#inFlight.keys(), ...this.#finished]
+    const known = [...this.#held.keys(), ...this.#finished]
     const unknown = await readUnknown(database, shift.life.id, known)
     this.#isUncertain = false
     if (unknown.length > 0)
       logger.warn({ deliveries: unknown.length }, 'claimed, but the answer was lost: sending')
-    for (const delivery of unknown) this.#begin(delivery, shift)
+    for (const delivery of unknown) this.#hold(delivery, shift)
   }
 
-  #begin(delivery: ClaimedDelivery, shift: Shift): void {
-    this.#load.begin(delivery)
-    const ended = this.#attend(delivery, shift)
-    this.#inFlight.set(delivery.id, { delivery, ended, beganMs: performance.now(), isMarked: false })
+  #hold(delivery: ClaimedDelivery, shift: Shift): void {
+    const held: Held = { delivery, shift, isMarked: false }
+    this.#load.hold(delivery)
+    this.#held.set(delivery.id, held)
+    this.#ready.push(held)
   }
 
-  async #attend(delivery: ClaimedDelivery, shift: Shift): Promise<void> {
-    const isGood = await this.#deliver(delivery, shift)
-    this.#inFlight.delete(delivery.id)
-    this.#load.end(delivery, isGood)
+  #letGo({ delivery }: Held, answersWell?: boolean): void {
+    this.#held.delete(delivery.id)
+    this.#load.letGo(delivery, answersWell)
     if (delivery.ordered) this.#lineMoves = true
-    if (this.#moreMayWait) this.wake()
+    if (this.#moreMayWait && this.#wantsMore) this.wake()
   }
 
-  /** Answers whether the receiver accepted it. */
-  async #deliver(delivery: ClaimedDelivery, shift: Shift): Promise<boolean> {
+  /** Fills the free slots: first everybody within their caps, then, where slots are idle, those that may borrow. */
+  #dispatch(): void {
+    if (this.#stopping) return
+    this.#sendWhere((delivery) => this.#load.maySend(delivery))
+    this.#sendWhere((delivery) => this.#load.mayBorrow(delivery))
+    if (this.#moreMayWait && this.#wantsMore && this.#load.room > 0) this.wake()
+  }
+
+  #sendWhere(may: (delivery: ClaimedDelivery) => boolean): void {
+    for (let index = 0; index < this.#ready.length && this.#load.hasFreeSlot;) {
+      const held = this.#ready[index]!
+      if (!may(held.delivery)) {
+        index += 1
+        continue
+      }
+      this.#ready.splice(index, 1)
+      held.sent = { ended: this.#attend(held), atMs: performance.now() }
+    }
+  }
+
+  /** Slots that become free in one turn of the event loop are filled together. */
+  #dispatchSoon(): void {
+    if (this.#isDispatching) return
+    this.#isDispatching = true
+    queueMicrotask(() => {
+      this.#isDispatching = false
+      this.#dispatch()
+    })
+  }
+
+  async #attend(held: Held): Promise<void> {
+    const freeSlot = this.#load.send(held.delivery)
+    const answersWell = await this.#deliver(held, () => {
+      freeSlot()
+      this.#dispatchSoon()
+    })
+    freeSlot()
+    this.#letGo(held, answersWell)
+    this.#dispatchSoon()
+  }
+
+  /** Answers whether the receiver accepted it, where that is known. */
+  async #deliver({ delivery, shift }: Held, onAnswer: () => void): Promise<boolean | undefined> {
     const { logger, onEnding } = this.#options
     try {
-      const ending = await deliver(delivery, { ...this.#options, ...shift })
+      const ending = await deliver(delivery, { ...this.#options, ...shift, onAnswer })
       // Still in this worker's row and not sent: it is found there, unless others have taken it over.
       if (ending === 'interrupted') this.#isUncertain = true
       else if (shift === this.#shift) this.#finished.push(delivery.id)
       onEnding?.(delivery, ending)
       logger.info(describe(delivery, ending), 'attempt')
-      return typeof ending !== 'string' && ending.outcome.kind === 'delivered'
+      return typeof ending === 'string' ? undefined : ending.outcome.kind === 'delivered'
     } catch (error) {
       // The lease runs out and somebody takes it over.
       logger.error({ error, delivery_id: delivery.id }, 'an attempt ended without a result')
-      return false
+      return undefined
     }
   }
 
@@ -321,7 +349,9 @@ export class Worker {
     const { database } = this.#options
     const shift = this.#shift
     const before = performance.now() - markAfterMs
-    const long = [...this.#inFlight.values()].filter(({ beganMs, isMarked }) => beganMs < before && !isMarked)
+    const long = [...this.#held.values()].filter(
+      ({ sent, isMarked }) => sent && sent.atMs < before && !isMarked,
+    )
     if (!shift || long.length === 0) return
     await markDelivering(
       database,
@@ -364,7 +394,8 @@ export class Worker {
     const giveUp = setTimeout(() => this.#abort.abort(), drainMs)
     // Their results may still wait for a database that is away: then the lease runs out.
     const forget = setTimeout(() => this.#shift?.recorder.abort(), drainMs + 1_000)
-    await Promise.all(Array.from(this.#inFlight.values(), ({ ended }) => ended))
+    await this.#giveBackUnsent()
+    await Promise.all([...this.#held.values()].flatMap(({ sent }) => (sent ? [sent.ended] : [])))
     clearTimeout(giveUp)
     clearTimeout(forget)
     const shift = this.#shift
@@ -376,7 +407,24 @@ export class Worker {
       logger.warn({ error }, 'could not end this worker’s lease: it runs out')
     }
   }
+
+  /** What was claimed and never sent goes back at once, as if nothing had been. */
+  async #giveBackUnsent(): Promise<void> {
+    const { database, logger } = this.#options
+    const unsent = this.#ready.splice(0)
+    for (const held of unsent) this.#letGo(held)
+    const mine = unsent.filter(({ shift }) => shift === this.#shift).map(({ delivery }) => delivery)
+    if (!this.#shift || mine.length === 0) return
+    try {
+      await giveBack(database, this.#shift.life.id, mine)
+    } catch (error) {
+      logger.warn({ error, deliveries: mine.length }, 'could not give deliveries back: the lease runs out')
+    }
+  }
 }
+
+/** Claimed ahead, so that a free slot does not wait for the database, and claims and results come in large batches. */
+const capacityPerSlot = 4
 
 /** In flight for longer than this, a delivery is marked `delivering`. */
 const markAfterMs = 1_000

@@ -191,8 +191,8 @@ async function claimDue({ clock, shift }: Model, limit: number): Promise<void> {
     workerId: shift.life.id,
     now: clock.now(),
     limit,
-    maxInFlight: 3,
-    inFlight: new Map(),
+    maxHeld: 3,
+    limits: { held: new Map(), most: new Map() },
     finished: shift.finished,
     afterWebhookId: firstWebhookId,
   })

@@ -216,8 +216,8 @@ describe('in order', () => {
         workerId: life.id,
         now: clock.now(),
         limit: 100,
-        maxInFlight: 100,
-        inFlight: new Map(),
+        maxHeld: 100,
+        limits: { held: new Map(), most: new Map() },
         finished: [],
         afterWebhookId: firstWebhookId,
       })
