@@ -82,6 +82,7 @@ export class Postrider {
   readonly apiKeys: ApiKeys
   readonly webhooks: Webhooks
   readonly metrics: Metrics
+  readonly #options: PostriderOptions
   readonly #database: Database
   readonly #clock = new DatabaseClock()
   readonly #logger: Logger
@@ -95,6 +96,7 @@ export class Postrider {
   readonly #retentionDays: number
 
   constructor(options: PostriderOptions) {
+    this.#options = options
     const policy: AddressPolicy = {
       allowHttp: options.allowHttp ?? false,
       allowPrivate: [...(options.allowPrivate ?? [])],
@@ -161,7 +163,18 @@ export class Postrider {
 
   /** Brings the database's schema up to date. Safe from any number of processes at once. */
   async migrate(): Promise<void> {
-    await migrate(this.#database, { direction: 'up', log: (message) => this.#logger.info({}, message) })
+    const log = (message: string): void => this.#logger.info({}, message)
+    if ('pool' in this.#options) {
+      await migrate(this.#database, { direction: 'up', log })
+      return
+    }
+    // On a connection of its own, where a statement may take as long as it needs.
+    const database = new Database({ connectionString: this.#options.connectionString, maxConnections: 1 })
+    try {
+      await migrate(database, { direction: 'up', log })
+    } finally {
+      await database.close()
+    }
   }
 
   /**
@@ -384,6 +397,8 @@ function openDatabase(options: PostriderOptions, logger: Logger): Database {
   if ('pool' in options) return new Database({ pool: options.pool })
   return new Database({
     connectionString: options.connectionString,
+    // A network that swallows what is sent gives no error: without this a worker would wait for its claim for ever.
+    queryTimeoutMs: 10_000,
     onError: (error) => logger.warn({ error }, 'a database connection was lost'),
   })
 }

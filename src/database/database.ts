@@ -1,4 +1,4 @@
-import { Pool } from 'pg'
+import { Pool, type QueryConfig } from 'pg'
 
 /** Anything that runs one statement: a pool, a client inside a transaction, an adapter around another driver. */
 export interface Queryable {
@@ -11,7 +11,13 @@ export interface QueryResult<Row> {
 }
 
 export type DatabaseOptions =
-  | { connectionString: string; maxConnections?: number; onError?: (error: Error) => void }
+  | {
+      connectionString: string
+      maxConnections?: number
+      /** A statement that takes longer has lost its connection: it fails, and the connection is closed. Without it, never. */
+      queryTimeoutMs?: number
+      onError?: (error: Error) => void
+    }
   | { pool: Pool }
 
 /** The one way to PostgreSQL: a pool of our own, or the application's. Only a pool of our own is closed by `close()`. */
@@ -30,6 +36,7 @@ export class Database implements Queryable {
       max: options.maxConnections ?? 10,
       application_name: 'postrider',
       connectionTimeoutMillis: 5_000,
+      query_timeout: options.queryTimeoutMs,
     })
     // Without a listener, a restart of the server would end this process.
     this.pool.on('error', options.onError ?? (() => {}))
@@ -38,6 +45,18 @@ export class Database implements Queryable {
 
   query<Row = Record<string, unknown>>(text: string, values?: unknown[]): Promise<QueryResult<Row>> {
     return (this.pool as Queryable).query<Row>(text, values)
+  }
+
+  /** For a statement that may take long: a whole table is read, or very much of it. */
+  queryPatiently<Row = Record<string, unknown>>(text: string, values?: unknown[]): Promise<QueryResult<Row>> {
+    const patient: QueryConfig & { query_timeout: number } = {
+      text,
+      ...(values && { values }),
+      query_timeout: patienceMs,
+    }
+    return (this.pool as { query(config: object): Promise<unknown> }).query(patient) as Promise<
+      QueryResult<Row>
+    >
   }
 
   /** Runs `work` in one transaction: commits its result, or rolls back and throws what it threw. */
@@ -66,5 +85,7 @@ export class Database implements Queryable {
     if (this.#owned && !this.pool.ended) await this.pool.end()
   }
 }
+
+const patienceMs = 3_600_000
 
 function ignore(): void {}

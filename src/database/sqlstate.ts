@@ -1,5 +1,8 @@
 /** The SQLSTATEs that are told apart, by PostgreSQL's condition names (appendix A of its manual). */
 export const sqlstate = {
+  insufficientResources: '53000',
+  diskFull: '53100',
+  outOfMemory: '53200',
   tooManyConnections: '53300',
   configurationLimitExceeded: '53400',
   adminShutdown: '57P01',

@@ -3,6 +3,9 @@ import { sqlstate, sqlstateOf } from './sqlstate.ts'
 
 /** Conditions of the server that pass by themselves. */
 const unavailable: ReadonlySet<string> = new Set([
+  sqlstate.insufficientResources,
+  sqlstate.diskFull,
+  sqlstate.outOfMemory,
   sqlstate.tooManyConnections,
   sqlstate.adminShutdown,
   sqlstate.crashShutdown,
@@ -35,7 +38,7 @@ export function isUnavailable(error: unknown): boolean {
 
 /** The only errors known by their text: the driver gives them neither a code nor a class of their own. */
 const connectionLost =
-  /^(Connection terminated|Client has encountered a connection error|timeout exceeded when trying to connect)/
+  /^(Connection terminated|Client has encountered a connection error|timeout exceeded when trying to connect|Query read timeout)/
 
 /** True when the same work may succeed if it is simply done again. */
 export function isTransient(error: unknown): boolean {

@@ -41,6 +41,7 @@ export async function deliver(delivery: ClaimedDelivery, deliverer: Deliverer): 
       : await deliverer.sender.send(request, {
           timeoutMs: delivery.timeout_ms ?? deliverer.timeoutMs,
           signal: deliverer.signal,
+          maySend: () => deliverer.life.holds,
         })
   deliverer.onAnswer()
   if (answer.kind === 'error' && answer.class === 'aborted') return 'interrupted'

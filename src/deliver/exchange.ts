@@ -10,6 +10,8 @@ export interface SendOptions {
   timeoutMs: number
   /** Ends the attempt at once; what comes then is a `SendError` of class `aborted`. */
   signal?: AbortSignal
+  /** Asked when the request is about to be written to its socket; no ends the attempt as `signal` does. */
+  maySend?: () => boolean
 }
 
 export interface ExchangeInput {
@@ -65,6 +67,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller
     if (this.#settled) controller.abort(new Error('settled before it was sent'))
+    // Connecting took its time, or this process stood still: it may no longer be ours to send.
+    else if (this.#options.maySend?.() === false) this.abort()
   }
 
   onResponseStarted(): void {
