@@ -18,7 +18,7 @@ export async function writeResults(reports: readonly Report[], form: Form): Prom
     '',
     `${new Date().toISOString().slice(0, 10)}, commit ${commit()}, ${machine()}.`,
     '',
-    `\`npm run chaos${form === 'short' ? ' -- --short' : ''} -- --write\`: real processes on a real PostgreSQL 18, ` +
+    `\`npm run chaos -- ${form === 'short' ? '--short ' : ''}--write\`: real processes on a real PostgreSQL 18, ` +
       `leases of ${leaseSecondsOf[form]} s. In every line: events lost, sends that began after their delivery was ` +
       'recorded as delivered, further sends of what the receiver had taken and how many the fault explains (what was ' +
       'in flight at the kills), and how long a try that was cut off waited for the next one, outages not counted ' +

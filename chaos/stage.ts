@@ -125,7 +125,9 @@ export class Stage implements AsyncDisposable {
 
   /** Until every delivery has ended, but for so many; false when that took longer than `timeoutSeconds`. */
   async settled(timeoutSeconds: number, but = 0): Promise<boolean> {
-    const isSettled = async (): Promise<boolean> => (await unfinished(this.postgres)) <= but
+    // A server that is just coming up knows no better than that it is not so yet.
+    const count = (): Promise<number> => unfinished(this.postgres).catch(() => Infinity)
+    const isSettled = async (): Promise<boolean> => (await count()) <= but
     const patience = { timeoutMs: timeoutSeconds * 1_000, everyMs: 250, wanted: 'all deliveries to end' }
     return until(isSettled, patience).then(
       () => true,
@@ -135,12 +137,15 @@ export class Stage implements AsyncDisposable {
 
   /** Sends what waits for its next try now, as a person can. */
   async retryWaiting(): Promise<void> {
-    const waiting = await this.publisher.call('/deliveries?status=pending&limit=100')
-    const { deliveries } = waiting.body as { deliveries: { id: string }[] }
-    await Promise.all(
-      deliveries.map(({ id }) => this.publisher.call(`/deliveries/${id}/retry`, { method: 'POST' })),
-    )
-    if (deliveries.length === 100) await this.retryWaiting()
+    for (let cursor: string | null = ''; cursor !== null;) {
+      const from: string = cursor && `&cursor=${cursor}`
+      const { body } = await this.publisher.call(`/deliveries?status=pending&limit=100${from}`)
+      const { deliveries, next_cursor } = body as { deliveries: { id: string }[]; next_cursor: string | null }
+      await Promise.all(
+        deliveries.map(({ id }) => this.publisher.call(`/deliveries/${id}/retry`, { method: 'POST' })),
+      )
+      cursor = next_cursor
+    }
   }
 
   /** Ends the installation and judges what it did. What has not ended by itself in time shows up as a violation. */

@@ -30,7 +30,7 @@ export const workerStalled: Scenario = {
       stall(),
       stage.publisher.publish({ events: before + during, perSecond }),
     ])
-    return judged(stage, stalledMs, late)
+    return await judged(stage, stalledMs, late)
   },
 }
 
@@ -56,7 +56,7 @@ export const workerStalledSending: Scenario = {
       return sleepAndWake(stage, stalled, stalledMs)
     }
     const [late] = await Promise.all([stall(), stage.publisher.publish({ events: during, perSecond })])
-    return judged(stage, stalledMs, late)
+    return await judged(stage, stalledMs, late)
   },
 }
 const sending = { leaseSeconds: 5, stalledMs: 9_000, timeoutMs: 15_000 }
