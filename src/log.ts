@@ -25,12 +25,20 @@ export function createLogger(level: LogLevel, destination: DestinationStream = p
       base: { pid: process.pid },
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
-      serializers: { error: pino.stdSerializers.err },
+      serializers: { error: describeError },
       redact: { paths: secretFields, censor: '[secret]' },
       hooks: { streamWrite: withoutSecrets },
     },
     destination,
   )
+}
+
+/** What tells one error from another. The driver hangs its whole client on some of them, keys and all. */
+function describeError(error: unknown): unknown {
+  if (!(error instanceof Error)) return error
+  const { type, message, stack } = pino.stdSerializers.err(error)
+  const code = 'code' in error ? error.code : undefined
+  return { type, message, ...(code !== undefined && { code }), stack }
 }
 
 /** Fields that hold a secret by their name, whatever their type. */

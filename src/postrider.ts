@@ -84,6 +84,7 @@ export class Postrider {
   readonly metrics: Metrics
   readonly #options: PostriderOptions
   readonly #database: Database
+  readonly #engineDatabase: Database
   readonly #clock = new DatabaseClock()
   readonly #logger: Logger
   readonly #cipher: Cipher
@@ -106,11 +107,13 @@ export class Postrider {
     this.#timeoutMs = options.timeoutMs ?? 10_000
     this.#retentionDays = options.retentionDays ?? 30
     this.#database = openDatabase(options, this.#logger)
+    // Of its own: whatever holds up the callers does not hold up the deliveries.
+    this.#engineDatabase = openDatabase(options, this.#logger)
     this.#cipher = new Cipher(options.encryptionKeys ?? [])
     this.#notifier = new Notifier(this.#database)
     this.#sender = new Sender({ policy })
     this.#worker = new Worker({
-      database: this.#database,
+      database: this.#engineDatabase,
       clock: this.#clock,
       credentials: {
         signingSecrets: (delivery, now) => signingSecrets(delivery, this.#cipher, now),
@@ -153,7 +156,7 @@ export class Postrider {
       this.#connection,
       this.#worker,
       createUpkeep({
-        database: this.#database,
+        database: this.#engineDatabase,
         clock: this.#clock,
         logger: this.#logger,
         chores: this.#chores(),
@@ -196,6 +199,7 @@ export class Postrider {
     await this.#connection.stop()
     this.#notifier.stop()
     await this.#sender.close()
+    await this.#engineDatabase.close()
     await this.#database.close()
   }
 
@@ -307,6 +311,9 @@ export class Postrider {
     when: (error: unknown) => boolean,
   ): Promise<Publication[]> {
     const publications = await retrying(run, { tries: 5, when })
+    for (const { id, deliveries: matched, duplicate } of publications) {
+      this.#logger.info({ event_id: id, deliveries: matched, duplicate }, 'published')
+    }
     for (const { duplicate } of publications)
       this.metrics.published.inc({ result: duplicate ? 'duplicate' : 'new' })
     this.#notifier.notify()
@@ -334,7 +341,7 @@ export class Postrider {
     let timer: NodeJS.Timeout
     return {
       start: async () => {
-        timer = setInterval(() => void this.#clock.synchronize(this.#database).catch(() => {}), 10_000)
+        timer = setInterval(() => void this.#clock.synchronize(this.#engineDatabase).catch(() => {}), 10_000)
       },
       stop: async () => clearInterval(timer),
     }
@@ -399,6 +406,7 @@ function openDatabase(options: PostriderOptions, logger: Logger): Database {
     connectionString: options.connectionString,
     // A network that swallows what is sent gives no error: without this a worker would wait for its claim for ever.
     queryTimeoutMs: 10_000,
+    lockTimeoutMs: 5_000,
     onError: (error) => logger.warn({ error }, 'a database connection was lost'),
   })
 }

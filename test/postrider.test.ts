@@ -139,6 +139,12 @@ describe('Postrider in an application', () => {
     })
     await expect(other.start()).rejects.toThrow('"test"')
     await other.stop()
+    const namesake = new Postrider({
+      connectionString,
+      encryptionKeys: [{ id: 'test', key: Buffer.alloc(32) }],
+    })
+    await expect(namesake.start()).rejects.toThrow('it is not the key that the secret was stored with')
+    await namesake.stop()
     const both = new Postrider({
       connectionString,
       encryptionKeys: [{ id: 'other', key: Buffer.alloc(32) }, ...encryptionKeys],
@@ -187,6 +193,34 @@ describe('Postrider in an application', () => {
     expect(body).toMatch(/postrider_backlog_deliveries [01]\n/)
     expect(body).toMatch(/postrider_oldest_due_seconds \d/)
   })
+
+  it('goes on delivering, and answers, while somebody holds an event id open', async () => {
+    await using receiver = await Receiver.start()
+    await using running = await startPostrider()
+    const { postrider } = running
+    const project = await postrider.projects.create({ name: 'shop' })
+    await postrider.webhooks.create(project.id, { name: 'w', url: receiver.url })
+    const pool = new Pool({ connectionString: running.connectionString })
+    const client = await pool.connect()
+    await client.query('BEGIN')
+    const event = { projectId: project.id, type: 'a', data: {}, id: crypto.randomUUID() }
+    await postrider.publish(event, { transaction: client })
+    const blocked = Array.from({ length: 12 }, () =>
+      postrider.publish(event).catch((error: unknown) => error),
+    )
+    await client.query(`SELECT postrider.publish($1::uuid, 'a', '1')`, [project.id])
+    const other = await pool.query<{ id: string }>(`SELECT (postrider.publish($1::uuid, 'a', '2')).id`, [
+      project.id,
+    ])
+    const [request] = await receiver.waitFor(1)
+    expect(request!.headers['webhook-id']).toBe(other.rows[0]!.id)
+    // Whoever waited too long is told so, and the others get through.
+    for (const answer of await Promise.all(blocked)) expect(answer).toMatchObject({ code: '55P03' })
+    expect(await postrider.projects.get(project.id)).toMatchObject({ name: 'shop' })
+    await client.query('ROLLBACK')
+    client.release()
+    await pool.end()
+  }, 40_000)
 
   it('start and stop may come in any order and number', async () => {
     const { connectionString } = await createTestDatabase()

@@ -110,8 +110,10 @@ function refuseOtherMethods(app: App): void {
   for (const [path, allowed] of methods) {
     app.all(honoPath(path), (context) => {
       context.set('route', path)
-      context.header('allow', allowed.join(', '))
-      return refuse(context, new PostriderError('method_not_allowed', `Allowed here: ${allowed.join(', ')}.`))
+      const error = new PostriderError('method_not_allowed', `Allowed here: ${allowed.join(', ')}.`)
+      const answer = refuse(context, error)
+      answer.headers.set('allow', allowed.join(', '))
+      return answer
     })
   }
 }

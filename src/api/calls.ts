@@ -4,7 +4,14 @@ import type { NewReplay, WebhookDraft } from '../contract/webhooks.ts'
 import type { Page } from '../database/page.ts'
 import type { JsonBody } from './body.ts'
 import type { Engine } from './engine.ts'
-import { asSingle, batchText, dataText, eventText, readIdempotencyKey } from './events-text.ts'
+import {
+  asSingle,
+  batchText,
+  dataText,
+  eventText,
+  readIdempotencyKey,
+  refuseIdempotencyKey,
+} from './events-text.ts'
 
 /** One call: everything in it was checked by its entry in the table of routes. */
 export interface Call<Name extends RouteName> {
@@ -56,17 +63,20 @@ export const calls: Calls = {
     const { type, data: _, ...draft }: WebhookDraft = body
     return engine.webhookTests.sendDraft(params.project_id, draft, { type, data: dataText(sent) })
   },
-  replayWebhook: ({ engine, params, body }) =>
-    engine.replays.create(params.project_id, params.webhook_id, replayOf(body)),
+  replayWebhook: async ({ engine, params, body }) => {
+    const { count } = await engine.replays.create(params.project_id, params.webhook_id, replayOf(body))
+    return { count }
+  },
 
   publishEvent: async ({ engine, params, sent, request }) => {
     const eventsJson = eventText(sent, params.project_id, readIdempotencyKey(request.headers))
     const [publication] = await asSingle(engine.events.publishJson(params.project_id, eventsJson))
     return publication as Publication
   },
-  publishEvents: async ({ engine, params, sent }) => ({
-    events: await engine.events.publishJson(params.project_id, batchText(sent)),
-  }),
+  publishEvents: async ({ engine, params, sent, request }) => {
+    refuseIdempotencyKey(request.headers)
+    return { events: await engine.events.publishJson(params.project_id, batchText(sent)) }
+  },
   listEvents: async ({ engine, params, query: { type, since, until, ...rest } }) =>
     page('events', await engine.events.list(params.project_id, { type, ...period({ since, until }) }, rest)),
   getEvent: ({ engine, params }): Promise<EventDetails> =>

@@ -43,6 +43,12 @@ export function dataText(body: JsonBody): string | undefined {
   return memberText(body.text, 'data')
 }
 
+/** One key for many events would name none of them. */
+export function refuseIdempotencyKey(headers: Headers): void {
+  if (!headers.has('idempotency-key')) return
+  throw invalidField('Idempotency-Key', 'is for a single event: give each event of a batch an id')
+}
+
 /**
  * The key of a request, read as UTF-8 where it is that: HTTP hands over the bytes of a header one by one.
  *

@@ -214,7 +214,6 @@ export type Replay = Static<typeof Replay>
 export const Replay = strict(
   {
     count: Type.Integer({ minimum: 0, description: 'How many deliveries are sent again.' }),
-    replay_id: optional(Uuid),
   },
   { title: 'Replay' },
 )

@@ -1,4 +1,4 @@
-import { Pool, type QueryConfig } from 'pg'
+import { type ClientBase, Pool, type QueryConfig } from 'pg'
 
 /** Anything that runs one statement: a pool, a client inside a transaction, an adapter around another driver. */
 export interface Queryable {
@@ -16,6 +16,8 @@ export type DatabaseOptions =
       maxConnections?: number
       /** A statement that takes longer has lost its connection: it fails, and the connection is closed. Without it, never. */
       queryTimeoutMs?: number
+      /** How long a statement may wait for somebody else's lock. Without it, for ever. */
+      lockTimeoutMs?: number
       onError?: (error: Error) => void
     }
   | { pool: Pool }
@@ -31,12 +33,18 @@ export class Database implements Queryable {
       this.#owned = false
       return
     }
+    const { lockTimeoutMs } = options
     this.pool = new Pool({
       connectionString: options.connectionString,
       max: options.maxConnections ?? 10,
       application_name: 'postrider',
       connectionTimeoutMillis: 5_000,
       query_timeout: options.queryTimeoutMs,
+      // In a statement of its own: a pooler in front refuses what it does not know in the start of a connection.
+      ...(lockTimeoutMs !== undefined && {
+        onConnect: (client: ClientBase) =>
+          client.query(`SET lock_timeout = ${lockTimeoutMs}`) as unknown as void,
+      }),
     })
     // Without a listener, a restart of the server would end this process.
     this.pool.on('error', options.onError ?? (() => {}))

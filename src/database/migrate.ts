@@ -77,6 +77,14 @@ type AppliedRow = { version: number; name: string; applied_at: Date; checksum: s
 
 /** Decides the next migration from the rows that are there now; the goal is fixed by the rows at the start. */
 function planner(migrations: Migration[], before: AppliedRow[], { direction, to }: MigrateOptions) {
+  const changed = migrations.find(({ version, checksum }) =>
+    before.some((row) => row.version === version && row.checksum !== checksum),
+  )
+  if (changed) {
+    throw new Error(
+      `migration ${changed.name} is not the one that this database was migrated with: it was made by another version of Postrider that was never released. Start with an empty database, or with that version.`,
+    )
+  }
   if (direction === 'up') {
     return (rows: AppliedRow[]) =>
       migrations.find(

@@ -14,6 +14,11 @@ const unavailable: ReadonlySet<string> = new Set([
 
 const contended: ReadonlySet<string> = new Set([sqlstate.serializationFailure, sqlstate.deadlockDetected])
 
+/** True when somebody else held a lock for longer than one waits. */
+export function isLockedOut(error: unknown): boolean {
+  return sqlstateOf(error) === sqlstate.lockNotAvailable
+}
+
 const socketErrors: ReadonlySet<string> = new Set([
   'ECONNREFUSED',
   'ECONNRESET',

@@ -85,6 +85,22 @@ function prepare(
   }
 }
 
+/** Receivers that echo their request must not bring the values of a webhook's own headers into the history. */
+function hiding(values: readonly string[]): (text: string) => string {
+  // A value of a few characters is no secret, and would tear holes into every answer.
+  const secrets = values
+    .filter(({ length }) => length >= 6)
+    .flatMap((value) => [value, value.replace(/^\S+ /, '')])
+  return (text) => secrets.reduce((rest, secret) => rest.replaceAll(secret, '[redacted]'), text)
+}
+
+function mapValues(
+  headers: Record<string, string>,
+  change: (text: string) => string,
+): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, change(value)]))
+}
+
 interface AttemptParts {
   delivery: ClaimedDelivery
   request: SignedRequest | SendError
@@ -94,12 +110,13 @@ interface AttemptParts {
 
 function describeAttempt({ delivery, request, answer, startedAt }: AttemptParts): Attempt {
   const answered = answer.kind === 'answer'
+  const ownNames = Object.keys(delivery.headers ?? {})
+  const hide = hiding('kind' in request ? [] : ownNames.map((name) => request.headers[name] ?? ''))
   return {
     startedAt,
     durationMs: answer.durationMs,
-    requestHeaders:
-      'kind' in request ? {} : redactHeaders(request.headers, Object.keys(delivery.headers ?? {})),
-    responseHeaders: answered ? answer.headers : null,
-    responseBody: answered ? answer.body : null,
+    requestHeaders: 'kind' in request ? {} : redactHeaders(request.headers, ownNames),
+    responseHeaders: answered ? mapValues(answer.headers, hide) : null,
+    responseBody: answered ? hide(answer.body) : null,
   }
 }

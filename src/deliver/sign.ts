@@ -38,7 +38,7 @@ export function sign(input: SigningInput, now: Date): SignedRequest {
     'postrider-attempt': String(input.attempt),
   }
   // Names that collide were refused when the webhook was saved; should one be stored all the same, ours stand.
-  const theirs = Object.entries(input.headers).filter(([name]) => !(name.toLowerCase() in ours))
+  const theirs = Object.entries(input.headers).filter(([name]) => !Object.hasOwn(ours, name.toLowerCase()))
   return {
     url: input.url,
     headers: Object.fromEntries([...Object.entries(ours), ...theirs]),

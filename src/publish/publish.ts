@@ -1,6 +1,7 @@
 import { invalidField, notFound, PostriderError } from '../contract/errors.ts'
 import type { Queryable } from '../database/database.ts'
 import { sqlstate, sqlstateOf } from '../database/sqlstate.ts'
+import { isUuid } from '../ids.ts'
 
 /** An event as an application publishes it. */
 export interface NewEvent<Data = unknown> {
@@ -27,7 +28,8 @@ export interface Publication {
 
 /** Publishes one event. In a caller's transaction it exists once that commits, and not at all if it rolls back. */
 export async function publish(queryable: Queryable, event: NewEvent): Promise<Publication> {
-  const [publication] = await publishing('events[0].', () =>
+  checkFields(event)
+  const [publication] = await publishing('', () =>
     queryable.query<Publication>(
       `SELECT id, deliveries, duplicate
        FROM postrider.publish(
@@ -57,6 +59,7 @@ export async function publish(queryable: Queryable, event: NewEvent): Promise<Pu
 export function publishMany(queryable: Queryable, events: readonly NewEvent[]): Promise<Publication[]> {
   const [first] = events
   if (!first) return Promise.resolve([])
+  for (const [index, event] of events.entries()) checkFields(event, `events[${index}].`)
   const stranger = events.findIndex(({ projectId }) => projectId !== first.projectId)
   if (stranger !== -1) {
     throw invalidField(`events[${stranger}].projectId`, 'must be the same for all events of one call')
@@ -89,6 +92,24 @@ export function publishJson(
     ),
   )
 }
+
+const fields = new Set(['projectId', 'type', 'data', 'id', 'timestamp', 'applicationId', 'environmentName'])
+
+/** What the types cannot: a field that nobody reads would be an event that goes astray. */
+function checkFields(event: NewEvent, path = ''): void {
+  const unknown = Object.keys(event).find((name) => !fields.has(name))
+  if (unknown !== undefined) throw invalidField(`${path}${unknown}`, 'is not a field of an event')
+  for (const name of ['projectId', 'id', 'applicationId'] as const) {
+    const value = event[name]
+    if (value !== undefined && !isUuid(value)) throw invalidField(`${path}${name}`, 'must be a UUID')
+  }
+  const { timestamp } = event
+  if (timestamp === undefined) return
+  const isTime = timestamp instanceof Date ? !Number.isNaN(timestamp.getTime()) : rfc3339.test(timestamp)
+  if (!isTime) throw invalidField(`${path}timestamp`, 'must be a time such as 2026-11-24T09:30:00.000Z')
+}
+
+const rfc3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i
 
 async function publishing(
   pathPrefix: string,

@@ -1,7 +1,7 @@
 import { PostriderError } from '../contract/errors.ts'
 import type { Database } from '../database/database.ts'
 import { sealed, type StoredCredentials } from './credentials.ts'
-import { type Cipher, sealedForm } from './secrets.ts'
+import { type Binding, type Cipher, sealedForm } from './secrets.ts'
 
 const batchSize = 100
 
@@ -11,26 +11,51 @@ const batchSize = 100
  * @throws {PostriderError} `internal`, naming the ids of keys that stored secrets need and `cipher` does not have
  */
 export async function requireKeys(database: Database, cipher: Cipher): Promise<void> {
-  const { rows } = await database.query<{ id: string }>(
-    `SELECT DISTINCT split_part(stored, '.', 2) AS id
+  const { rows } = await database.query<Sample>(
+    `SELECT DISTINCT ON (split_part(stored, '.', 2))
+       split_part(stored, '.', 2) AS key_id,
+       stored,
+       webhook.project_id,
+       webhook.id AS webhook_id,
+       place.column,
+       place.header
      FROM postrider.webhooks AS webhook
      CROSS JOIN LATERAL (
-       SELECT webhook.secret
+       SELECT webhook.secret, 'secret', NULL::text
        UNION ALL
-       SELECT webhook.previous_secret
+       SELECT webhook.previous_secret, 'previous_secret', NULL
        UNION ALL
-       SELECT header.value
+       SELECT header.value, 'headers', header.key
        FROM jsonb_each_text(webhook.headers) AS header
-     ) AS sealed (stored)
+     ) AS place (stored, "column", header)
      WHERE stored ~ $1::text`,
     [sealedForm],
   )
-  const missing = rows.map(({ id }) => id).filter((id) => !cipher.has(id))
-  if (missing.length === 0) return
-  throw new PostriderError(
-    'internal',
-    `Stored secrets need the encryption key ${missing.map((id) => `"${id}"`).join(', ')}, which is not among the keys given: add it to them.`,
-  )
+  const missing = rows.filter(({ key_id }) => !cipher.has(key_id))
+  if (missing.length > 0) {
+    throw new PostriderError(
+      'internal',
+      `Stored secrets need the encryption key ${missing.map(({ key_id }) => `"${key_id}"`).join(', ')}, which is not among the keys given: add it to them.`,
+    )
+  }
+  // A key of the same id may be another key: one secret of each is opened.
+  for (const { stored, project_id, webhook_id, column, header } of rows) {
+    cipher.unseal(stored, {
+      projectId: project_id,
+      webhookId: webhook_id,
+      column,
+      ...(header !== null && { header }),
+    })
+  }
+}
+
+interface Sample {
+  key_id: string
+  stored: string
+  project_id: string
+  webhook_id: string
+  column: Binding['column']
+  header: string | null
 }
 
 /**

@@ -89,7 +89,7 @@ export class Cipher {
     } catch (error) {
       throw new PostriderError(
         'internal',
-        `A stored secret cannot be opened with the encryption key "${id}".`,
+        `A stored secret cannot be opened with the encryption key "${id}": it is not the key that the secret was stored with.`,
         {
           cause: error,
         },

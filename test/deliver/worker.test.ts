@@ -210,6 +210,34 @@ describe('the state of a delivery', () => {
     }
   })
 
+  it('keeps no value of its own headers that a receiver echoes', async () => {
+    const { database, receiver, clock, webhookId, deliveryId } = await journey({
+      answer: ({ headers }) => ({
+        status: 500,
+        headers: { 'x-echo': String(headers['x-token']) },
+        body: JSON.stringify(headers),
+      }),
+    })
+    await database.query(`UPDATE postrider.webhooks SET headers = $2::jsonb WHERE id = $1::uuid`, [
+      webhookId,
+      { 'x-token': 'Bearer geheim-1234', constructor: 'geheim-5678' },
+    ])
+    await using worker = new TestWorker({ database, clock })
+    await worker.start()
+    await worker.ended(1)
+    expect(receiver.requests[0]!.headers).toMatchObject({
+      'x-token': 'Bearer geheim-1234',
+      constructor: 'geheim-5678',
+    })
+    const kept = JSON.stringify([
+      await storedDelivery(database, deliveryId),
+      await storedAttempts(database, deliveryId),
+    ])
+    expect(kept).toContain('[redacted]')
+    expect(kept).not.toMatch(/geheim/)
+    await receiver.close()
+  })
+
   it('is written whatever bytes came back', async () => {
     const { database, receiver, clock, deliveryId } = await journey({
       answer: () => ({ status: 200, body: Buffer.from([0x61, 0, 0xff, 0xc3, 0x28, 0xed, 0xa0, 0x80, 0x62]) }),

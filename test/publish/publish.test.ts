@@ -261,6 +261,16 @@ describe('what is refused', () => {
     expect(error).toMatchObject({ code: 'too_large', status: 413, errors: [{ path: 'data' }] })
   })
 
+  it.each([
+    ['a time that is none', { timestamp: 'yesterday' }, 'timestamp'],
+    ['a field of the HTTP call', { application_id: randomUUID() }, 'application_id'],
+    ['an id that is no UUID', { id: 'x' }, 'id'],
+  ])('from TypeScript: %s', async (_what, fields, path) => {
+    const projectId = await projectWithWebhook()
+    const work = (async () => publish(database, { projectId, type: 'a', data: {}, ...fields }))()
+    expect(await errorOf(work)).toMatchObject({ code: 'validation_failed', errors: [{ path }] })
+  })
+
   it('what cannot be written as JSON', async () => {
     const projectId = await projectWithWebhook()
     const circular: Record<string, unknown> = {}

@@ -382,7 +382,7 @@ BEGIN
         deliveries_of_same_event."timestamp" IS NULL
         OR event."timestamp" = date_trunc('milliseconds', deliveries_of_same_event."timestamp")
       )
-      AND stored.payload -> 'data' = deliveries_of_same_event.data
+      AND stored.payload -> 'data' IS NOT DISTINCT FROM deliveries_of_same_event.data
   INTO deliveries, same
   FROM postrider.events AS event
   JOIN postrider.event_payloads AS stored
@@ -391,7 +391,7 @@ BEGIN
   WHERE event.project_id = deliveries_of_same_event.project_id
     AND event.id = deliveries_of_same_event.id;
 
-  IF same IS NULL THEN
+  IF NOT FOUND THEN
     RAISE EXCEPTION '%id % was being removed while it was published again: try again', path, id
       USING ERRCODE = 'serialization_failure', COLUMN = path || 'id';
   END IF;
