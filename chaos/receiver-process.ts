@@ -5,6 +5,9 @@ import type { Behaviour, FromReceiver, ReceivedRequest, ToReceiver } from './rec
 /** The receiver's own process, told what to do by its parent: see `receiver.ts`. */
 
 const requests: ReceivedRequest[] = []
+/** A reset also takes an answer with it that is not read yet. */
+const readWithinMs = 250
+const unanswered = new WeakMap<Socket, ReceivedRequest>()
 const usedConnections = new WeakSet<Socket>()
 let behaviour: Behaviour = { delayMs: 0, refuseFirstEvery: 0, resetReusedEvery: 0, resetIdleEvery: 0 }
 let firstAttempts = 0
@@ -36,6 +39,7 @@ function receive(incoming: IncomingMessage, response: ServerResponse): void {
     answer: answerTo(Number(headers['postrider-attempt']), socket),
   }
   requests.push(request)
+  unanswered.set(socket, request)
   announce()
   incoming.resume()
   incoming.on('error', () => {})
@@ -47,9 +51,18 @@ function receive(incoming: IncomingMessage, response: ServerResponse): void {
   const status = request.answer
   setTimeout(() => response.writeHead(status).end(), behaviour.delayMs)
   answers += 1
-  if (isTurn(answers, behaviour.resetIdleEvery)) {
-    response.on('finish', () => setTimeout(() => socket.resetAndDestroy(), 2))
-  }
+  const isReset = isTurn(answers, behaviour.resetIdleEvery)
+  response.on('finish', () => {
+    unanswered.delete(socket)
+    if (isReset) setTimeout(() => reset(socket), readWithinMs)
+  })
+}
+
+/** What has come on the connection meanwhile has no answer. */
+function reset(socket: Socket): void {
+  const request = unanswered.get(socket)
+  if (request) request.answer = 'reset'
+  socket.resetAndDestroy()
 }
 
 function answerTo(attempt: number, socket: Socket): number | 'reset' {

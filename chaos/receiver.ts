@@ -33,15 +33,26 @@ export type ToReceiver =
 
 export type FromReceiver = { listening: number } | { id: number; requests?: ReceivedRequest[] }
 
+const noBehaviour: Behaviour = { delayMs: 0, refuseFirstEvery: 0, resetReusedEvery: 0, resetIdleEvery: 0 }
+
+const receivedWithinMs = 120_000
+
 /** Where webhooks lead: a process of its own that remembers every request by its event. */
 export class Receiver {
   readonly #child: ChildProcess
+  readonly #behaviour: Behaviour
   readonly #answers = new Map<number, (answer: ReceivedRequest[]) => void>()
+  readonly #ended: Promise<never>
   #asked = 0
   #port = 0
 
-  private constructor(child: ChildProcess) {
+  private constructor(child: ChildProcess, behaviour: Partial<Behaviour>) {
     this.#child = child
+    this.#behaviour = { ...noBehaviour, ...behaviour }
+    this.#ended = once(child, 'exit').then(() => {
+      throw new Error('the receiver is gone')
+    })
+    this.#ended.catch(() => {})
     child.on('message', (message: FromReceiver) => {
       if (!('id' in message)) return
       this.#answers.get(message.id)?.(message.requests ?? [])
@@ -49,32 +60,37 @@ export class Receiver {
     })
   }
 
+  /** What of its behaviour is not named is not done. */
   static async start(behaviour: Partial<Behaviour> = {}): Promise<Receiver> {
     const child = fork(join(import.meta.dirname, 'receiver-process.ts'), {
       execArgv: [],
       serialization: 'advanced',
     })
-    const receiver = new Receiver(child)
-    const [{ listening }] = (await once(child, 'message')) as [{ listening: number }]
+    const receiver = new Receiver(child, behaviour)
+    const [{ listening }] = (await Promise.race([once(child, 'message'), receiver.#ended])) as [
+      { listening: number },
+    ]
     receiver.#port = listening
-    receiver.behave(behaviour)
+    receiver.#tell({ behave: receiver.#behaviour })
     return receiver
+  }
+
+  get delayMs(): number {
+    return this.#behaviour.delayMs
   }
 
   get url(): string {
     return `http://127.0.0.1:${this.#port}`
   }
 
-  /** From now on; what is not named is not done. */
-  behave(behaviour: Partial<Behaviour>): void {
-    this.#tell({
-      behave: { delayMs: 0, refuseFirstEvery: 0, resetReusedEvery: 0, resetIdleEvery: 0, ...behaviour },
-    })
-  }
-
-  /** Resolves once `count` requests have come in all. */
+  /** Resolves once `count` requests have come in all; throws when that takes too long. */
   async received(count: number): Promise<void> {
-    await this.#ask((id) => ({ until: count, id }))
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<never>((_resolve, reject) => {
+      const failure = new Error(`waited ${receivedWithinMs} ms for ${count} requests`)
+      timer = setTimeout(() => reject(failure), receivedWithinMs)
+    })
+    await Promise.race([this.#ask((id) => ({ until: count, id })), late]).finally(() => clearTimeout(timer))
   }
 
   /** All requests so far, in the order they came. */
@@ -83,20 +99,18 @@ export class Receiver {
   }
 
   async close(): Promise<void> {
-    if (this.#child.exitCode !== null) return
-    this.#child.disconnect()
-    await once(this.#child, 'exit')
+    if (this.#child.connected) this.#child.disconnect()
+    await this.#ended.catch(() => {})
   }
 
   #ask(message: (id: number) => ToReceiver): Promise<ReceivedRequest[]> {
     const id = (this.#asked += 1)
-    return new Promise((resolve) => {
-      this.#answers.set(id, resolve)
-      this.#tell(message(id))
-    })
+    const answer = new Promise<ReceivedRequest[]>((resolve) => this.#answers.set(id, resolve))
+    this.#tell(message(id))
+    return Promise.race([answer, this.#ended])
   }
 
   #tell(message: ToReceiver): void {
-    this.#child.send(message)
+    if (this.#child.connected) this.#child.send(message)
   }
 }

@@ -1,16 +1,17 @@
 import type { AttemptRow, Evidence } from './evidence.ts'
 
-/** A time during which nobody could have sent anything, in milliseconds since 1970. */
-export interface Outage {
+/** A time in milliseconds since 1970. */
+export interface Span {
   fromMs: number
   toMs: number
 }
 
 /**
  * How long each try that was cut off waited for the next one, in ms: from arrival to arrival at the receiver. Of a try
- * that never got there, because it was cut off too, counts when it was begun. An outage does not count.
+ * that never got there, because it was cut off too, counts when it was begun. An outage, during which nobody could have
+ * sent it, does not count.
  */
-export function recoveries({ attempts, requests }: Evidence, outages: readonly Outage[]): number[] {
+export function recoveries({ attempts, requests }: Evidence, outages: readonly Span[]): number[] {
   const arrivals = new Map(requests.map((send) => [`${send.deliveryId} ${send.attempt}`, send.receivedMs]))
   const begun = ({ delivery_id, attempt, started_ms }: AttemptRow): number =>
     arrivals.get(`${delivery_id} ${attempt}`) ?? started_ms
@@ -28,7 +29,7 @@ export function recoveries({ attempts, requests }: Evidence, outages: readonly O
   )
 }
 
-function overlap(wait: Outage, outages: readonly Outage[]): number {
+function overlap(wait: Span, outages: readonly Span[]): number {
   return outages
     .map(({ fromMs, toMs }) => Math.min(toMs, wait.toMs) - Math.max(fromMs, wait.fromMs))
     .filter((ms) => ms > 0)

@@ -24,13 +24,13 @@ export function describe(report: Report): string {
 }
 
 function common(figures: Figures): string[] {
-  const { events, sends, lost, sentAfterRecorded, duplicates, duplicatesExplained } = figures
+  const { events, sends, lost, sentAfterRecorded, duplicates } = figures
   return [
     `${events} events`,
     `${sends} sends`,
     `${lost} lost`,
     `${sentAfterRecorded} sent after recorded`,
-    `${duplicates} of ${duplicatesExplained} duplicates`,
+    `${duplicates} duplicates`,
     `recovery ${recovery(figures)}`,
   ]
 }

@@ -20,11 +20,11 @@ export async function writeResults(reports: readonly Report[], form: Form): Prom
     '',
     `\`npm run chaos -- ${form === 'short' ? '--short ' : ''}--write\`: real processes on a real PostgreSQL 18, ` +
       `leases of ${leaseSecondsOf[form]} s. In every line: events lost, sends that began after their delivery was ` +
-      'recorded as delivered, further sends of what the receiver had taken and how many the fault explains (what was ' +
-      'in flight at the kills), and how long a try that was cut off waited for the next one, outages not counted ' +
+      'recorded as delivered, further sends of what the receiver had taken (only what was in flight at a fault may be ' +
+      'sent again), and how long a try that was cut off waited for the next one, outages not counted ' +
       `(p99 at most ${leaseSecondsOf[form] + forgivenSecondsOf[form]} s).`,
     '',
-    '| scenario | what is done | events | lost | sent after recorded | duplicates of explained | recovery p50 / p99 / max | more | took | |',
+    '| scenario | what is done | events | lost | sent after recorded | duplicates | recovery p50 / p99 / max | more | took | |',
     '| --- | --- | ---: | ---: | ---: | ---: | ---: | --- | ---: | --- |',
     ...reports.map(row),
     '',
@@ -44,7 +44,7 @@ function row(report: Report): string {
           String(outcome.figures.events),
           String(outcome.figures.lost),
           String(outcome.figures.sentAfterRecorded),
-          `${outcome.figures.duplicates} of ${outcome.figures.duplicatesExplained}`,
+          String(outcome.figures.duplicates),
           recovery(outcome.figures),
           own(outcome.figures).join('; '),
           `${tookSeconds.toFixed(0)} s`,

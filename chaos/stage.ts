@@ -20,6 +20,11 @@ export interface StageOptions {
   leaseSeconds?: number | undefined
 }
 
+interface DeliveryPage {
+  deliveries: { id: string; scheduled_at: string }[]
+  next_cursor: string | null
+}
+
 interface StageParts {
   form: Form
   leaseSeconds: number
@@ -32,8 +37,11 @@ interface StageParts {
 
 type WorkerOptions = Partial<Omit<ProcessOptions, 'databaseUrl'>> & { through?: DatabaseProxy }
 
-/** Deliveries that one worker sends at the same time: what can be in flight when it is killed. */
-export const slots = 64
+/** Deliveries that one worker sends at the same time. */
+const slots = 64
+
+/** An answer is recorded this soon, on a machine that does other things too. */
+const recordedWithinMs = 1_000
 
 /** Each event goes to one webhook, and all webhooks together fill every slot. */
 const webhooks = 8
@@ -140,9 +148,12 @@ export class Stage implements AsyncDisposable {
     for (let cursor: string | null = ''; cursor !== null;) {
       const from: string = cursor && `&cursor=${cursor}`
       const { body } = await this.publisher.call(`/deliveries?status=pending&limit=100${from}`)
-      const { deliveries, next_cursor } = body as { deliveries: { id: string }[]; next_cursor: string | null }
+      const { deliveries, next_cursor } = body as DeliveryPage
+      // What is due is on its way: it may be delivered by now, and a retry would send it again.
+      const soon = Date.now() + 5_000
+      const waiting = deliveries.filter(({ scheduled_at }) => Date.parse(scheduled_at) > soon)
       await Promise.all(
-        deliveries.map(({ id }) => this.publisher.call(`/deliveries/${id}/retry`, { method: 'POST' })),
+        waiting.map(({ id }) => this.publisher.call(`/deliveries/${id}/retry`, { method: 'POST' })),
       )
       cursor = next_cursor
     }
@@ -150,7 +161,7 @@ export class Stage implements AsyncDisposable {
 
   /** Ends the installation and judges what it did. What has not ended by itself in time shows up as a violation. */
   async verdict(
-    expected: Omit<Expected, 'recoverySeconds'>,
+    expected: Omit<Expected, 'recoverySeconds' | 'flightMs'>,
     { settleSeconds = this.leaseSeconds * 3 + 15 }: { settleSeconds?: number } = {},
   ): Promise<Verdict> {
     await this.settled(settleSeconds)
@@ -163,6 +174,7 @@ export class Stage implements AsyncDisposable {
       attempts: await storedAttempts(this.postgres),
     }
     const verdict = judge(evidence, {
+      flightMs: this.receiver.delayMs + recordedWithinMs,
       recoverySeconds: this.leaseSeconds + forgivenSecondsOf[this.form],
       ...expected,
     })

@@ -1,12 +1,15 @@
 import type { DeliveryRow, Evidence } from './evidence.ts'
 import type { ReceivedRequest } from './receiver.ts'
-import { type Outage, percentile, recoveries } from './recovery.ts'
+import { percentile, recoveries, type Span } from './recovery.ts'
 
 export interface Expected {
-  /** Duplicates that the faults explain: what was in flight at the kills. */
-  duplicates: number
+  /** When sends were cut off: by the death of a worker, by an outage. Only what was in flight then may be sent twice. */
+  faults: readonly Span[]
+  /** How long a send is in flight at most: until its answer is in and recorded. */
+  flightMs: number
   recoverySeconds: number
-  outages?: readonly Outage[]
+  /** When nobody could have sent anything. */
+  outages?: readonly Span[]
   /** Events that must end as failed, since they cannot be sent. */
   failed?: ReadonlySet<string>
 }
@@ -24,23 +27,18 @@ export interface Figures {
   lost: number
   sentAfterRecorded: number
   duplicates: number
-  duplicatesExplained: number
   recoverySeconds: { count: number; p50: number; p99: number; max: number } | undefined
   own: Record<string, string>
 }
 
 /** What held and what did not, decided from the evidence alone. */
 export function judge(evidence: Evidence, expected: Expected): Verdict {
-  const {
-    duplicates: duplicatesExplained,
-    recoverySeconds: limit,
-    outages = [],
-    failed = new Set(),
-  } = expected
+  const { recoverySeconds: limit, outages = [], failed = new Set() } = expected
   const events = evidence.accepted.union(evidence.stored)
   const lost = lostEvents(evidence, events.difference(failed))
   const sentAfterRecorded = sendsAfterRecorded(evidence)
   const duplicates = duplicateSends(evidence.requests)
+  const unexplained = duplicates.filter(({ first }) => !wasInFlight(first, expected))
   const recovery = summary(recoveries(evidence, outages))
   const violations = [
     ...told(lost, 'events were lost'),
@@ -51,10 +49,11 @@ export function judge(evidence: Evidence, expected: Expected): Verdict {
     ...told(repeatedNumbers(evidence.requests), 'sends bore the number of an earlier attempt'),
     ...told(sendsWithoutHistory(evidence), 'sends are missing in the history of attempts'),
     ...told(repeatedSuccesses(evidence), 'deliveries have more than one successful attempt'),
+    ...told(
+      unexplained.map(({ again }) => numbered(again)),
+      'duplicates were of what was in flight at no fault',
+    ),
   ]
-  if (duplicates > duplicatesExplained) {
-    violations.push(`${duplicates} duplicates, of which the faults explain ${duplicatesExplained}`)
-  }
   if (recovery && recovery.p99 > limit) {
     violations.push(`recovery p99 ${recovery.p99.toFixed(1)} s is over ${limit} s`)
   }
@@ -64,8 +63,7 @@ export function judge(evidence: Evidence, expected: Expected): Verdict {
       sends: evidence.requests.length,
       lost: lost.length,
       sentAfterRecorded: sentAfterRecorded.length,
-      duplicates,
-      duplicatesExplained,
+      duplicates: duplicates.length,
       recoverySeconds: recovery,
       own: {},
     },
@@ -99,15 +97,29 @@ function sendsAfterRecorded({ requests, deliveries, attempts }: Evidence): strin
     .map(({ eventId, attempt }) => `${eventId} attempt ${attempt}`)
 }
 
-/** Sends of what the receiver had taken before; what it had refused had to come again. */
-function duplicateSends(requests: readonly ReceivedRequest[]): number {
-  const taken = new Set<string>()
-  let count = 0
-  for (const request of requests) {
-    if (taken.has(request.deliveryId)) count += 1
-    if (isTaken(request)) taken.add(request.deliveryId)
+interface Duplicate {
+  first: ReceivedRequest
+  again: ReceivedRequest
+}
+
+/** Sends of what the receiver had taken before, with the one before; what it had refused had to come again. */
+function duplicateSends(requests: readonly ReceivedRequest[]): Duplicate[] {
+  const taken = new Map<string, ReceivedRequest>()
+  const duplicates: Duplicate[] = []
+  for (const again of requests) {
+    const first = taken.get(again.deliveryId)
+    if (first) duplicates.push({ first, again })
+    if (isTaken(again)) taken.set(again.deliveryId, again)
   }
-  return count
+  return duplicates
+}
+
+/** What was sent before a fault is seen this much after it, at the latest. */
+const arrivalMs = 250
+
+/** It had been sent at a fault, and could not have been recorded yet. */
+function wasInFlight({ receivedMs }: ReceivedRequest, { faults, flightMs }: Expected): boolean {
+  return faults.some(({ fromMs, toMs }) => receivedMs >= fromMs - flightMs && receivedMs <= toMs + arrivalMs)
 }
 
 function unfinishedDeliveries({ deliveries }: Evidence, failed: ReadonlySet<string>): string[] {

@@ -25,7 +25,7 @@ export const backendTerminations: Scenario = {
       stage.receiver.received(events / 10).then(() => repeatedly(times, 1_000, terminateAll)),
     ])
     // Processes live and hold their leases: there is nothing to send twice.
-    const verdict = await stage.verdict({ duplicates: 0 })
+    const verdict = await stage.verdict({ faults: [] })
     verdict.figures.own['times'] = String(times)
     verdict.figures.own['connections lost'] = String(terminated)
     return verdict

@@ -24,7 +24,7 @@ export const connectionResets: Scenario = {
     await receiver.received(events)
     // A try that met a reset is made again after a minute; nobody need wait that long here.
     for (let round = 0; round < 10 && !(await stage.settled(2)); round += 1) await stage.retryWaiting()
-    const verdict = await stage.verdict({ duplicates: 0 })
+    const verdict = await stage.verdict({ faults: [] })
     const resets = (await receiver.requests()).filter(({ answer }) => answer === 'reset').length
     const retries = (await storedAttempts(postgres)).filter(({ outcome }) => outcome === 'retry').length
     if (resets === 0) verdict.violations.push('no connection was used twice')

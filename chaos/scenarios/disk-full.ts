@@ -3,14 +3,13 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Scenario } from '../scenario.ts'
 import { seconds } from '../seconds.ts'
-import { slots, Stage } from '../stage.ts'
+import { Stage } from '../stage.ts'
 import { delay } from '../wait.ts'
 
 const sizes = {
   long: { events: 8_000, perSecond: 100, answerMs: 1_000, fullMs: 25_000 },
   short: { events: 500, perSecond: 60, answerMs: 1_000, fullMs: 3_000 },
 }
-const workers = 2
 const diskMegabytes = 160
 /** So that publishing soon needs more room than there is. */
 const dataOf = (index: number): object => ({ index, filling: 'x'.repeat(2_000) })
@@ -28,7 +27,7 @@ export const diskFull: Scenario = {
       receiver: { delayMs: answerMs },
     })
     if (!stage) return { skipped: 'only root may mount a small disk' }
-    await stage.startWorkers(workers)
+    await stage.startWorkers(2)
     const { publisher, receiver, postgres } = stage
     const published = publisher.publish({ events, perSecond, data: dataOf })
     await receiver.received(events / 10)
@@ -42,7 +41,8 @@ export const diskFull: Scenario = {
     if (!stoodIt) await postgres.start()
     const toMs = Date.now()
     await published
-    const verdict = await stage.verdict({ duplicates: workers * slots, outages: [{ fromMs, toMs }] })
+    const outages = [{ fromMs, toMs }]
+    const verdict = await stage.verdict({ faults: outages, outages })
     const statuses = Map.groupBy(publisher.refusals, ({ status }) => status)
     verdict.figures.own['full for'] = seconds(fullMs)
     verdict.figures.own['server'] = stoodIt ? 'stood it' : 'went down, was started again'

@@ -1,7 +1,8 @@
 import type { Passage } from '../proxy.ts'
+import type { Span } from '../recovery.ts'
 import type { Scenario } from '../scenario.ts'
 import { seconds } from '../seconds.ts'
-import { slots, Stage } from '../stage.ts'
+import { Stage } from '../stage.ts'
 import { delay, until } from '../wait.ts'
 
 const sizes = {
@@ -25,14 +26,17 @@ function network(name: string, passage: Passage, fault: string): Scenario {
       const { publisher, receiver } = stage
       const cutOff = await stage.startWorker({ through: proxy })
       const other = await stage.startWorker()
-      const cut = async (): Promise<void> => {
+      const cut = async (): Promise<Span> => {
         // In the middle of the load: it has requests on their way.
         await receiver.received(before)
+        const fromMs = Date.now()
         proxy.passage = passage
         await delay(cutMs)
         proxy.passage = 'passing'
+        return { fromMs, toMs: fromMs + stage.leaseSeconds * 1_000 }
       }
-      await Promise.all([cut(), publisher.publish({ events: before + during, perSecond })])
+      // It may go on sending what it has claimed for as long as its lease lasts.
+      const [sending] = await Promise.all([cut(), publisher.publish({ events: before + during, perSecond })])
       await stage.settled(stage.leaseSeconds + 5)
 
       // Now it has to do all of it alone.
@@ -46,7 +50,7 @@ function network(name: string, passage: Passage, fault: string): Scenario {
       const resumedMs = await resumed
       if (typeof resumedMs === 'string') await stage.startWorker()
 
-      const verdict = await stage.verdict({ duplicates: slots })
+      const verdict = await stage.verdict({ faults: [sending] })
       verdict.figures.own['cut for'] = seconds(cutMs)
       if (typeof resumedMs === 'string') verdict.violations.push(resumedMs)
       else verdict.figures.own['working again after'] = seconds(resumedMs)

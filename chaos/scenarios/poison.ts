@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { storedDeliveries } from '../evidence.ts'
 import type { PostriderProcess } from '../processes.ts'
+import type { Span } from '../recovery.ts'
 import type { Scenario } from '../scenario.ts'
-import { slots, Stage } from '../stage.ts'
+import { Stage } from '../stage.ts'
 import { until } from '../wait.ts'
 
 const sizes = {
@@ -40,20 +41,21 @@ export const poison: Scenario = {
         wanted: 'the delivery that kills to fail',
       }),
     ])
-    const verdict = await stage.verdict({ duplicates: workers.deaths * slots, failed: new Set([poisonId]) })
+    const verdict = await stage.verdict({ faults: workers.deaths, failed: new Set([poisonId]) })
     workers.rest()
     const rows = await storedDeliveries(postgres)
     const { last_error } = rows.find(({ event_id }) => event_id === poisonId)!
     if (last_error !== 'worker crashed') verdict.violations.push(`it failed with "${last_error}"`)
-    if (workers.deaths > rescues) verdict.violations.push(`it killed ${workers.deaths} workers`)
-    verdict.figures.own['workers killed'] = String(workers.deaths)
+    const killed = workers.deaths.length
+    if (killed > rescues) verdict.violations.push(`it killed ${killed} workers`)
+    verdict.figures.own['workers killed'] = String(killed)
     return verdict
   },
 }
 
 /** Whoever dies is replaced. */
 class Workers {
-  deaths = 0
+  readonly deaths: Span[] = []
   readonly #stage: Stage
   readonly #marker: string
   #resting = false
@@ -74,7 +76,7 @@ class Workers {
   async #replaceWhenDead(worker: PostriderProcess): Promise<void> {
     await worker.mayEnd()
     if (this.#resting) return
-    this.deaths += 1
+    this.deaths.push({ fromMs: Date.now(), toMs: Date.now() })
     void this.#replaceWhenDead(await this.#start())
   }
 

@@ -2,14 +2,13 @@ import { Client } from 'pg'
 import { observerName, type Postgres, terminateOthers } from '../postgres.ts'
 import type { Scenario } from '../scenario.ts'
 import { seconds } from '../seconds.ts'
-import { slots, Stage } from '../stage.ts'
+import { Stage } from '../stage.ts'
 import { delay } from '../wait.ts'
 
 const sizes = {
   long: { events: 12_000, perSecond: 200, answerMs: 50, takenMs: 20_000, callers: 60 },
   short: { events: 600, perSecond: 60, answerMs: 100, takenMs: 3_000, callers: 30 },
 }
-const workers = 2
 const maxConnections = 50
 /** The API's own pool waits 5 s for a connection before it gives up. */
 const lockedMs = 6_500
@@ -29,7 +28,7 @@ export const poolExhausted: Scenario = {
       database: { max_connections: String(maxConnections) },
       receiver: { delayMs: answerMs },
     })
-    await stage.startWorkers(workers)
+    await stage.startWorkers(2)
     const { publisher, receiver, postgres } = stage
     const published = publisher.publish({ events, perSecond })
     await receiver.received(events / 10)
@@ -45,7 +44,8 @@ export const poolExhausted: Scenario = {
       await delay(lockedMs)
     })
     await Promise.all([published, ...calls])
-    const verdict = await stage.verdict({ duplicates: workers * slots, outages: [{ fromMs, toMs }] })
+    const outages = [{ fromMs, toMs }]
+    const verdict = await stage.verdict({ faults: outages, outages })
 
     const { refusals } = publisher
     const slowestMs = Math.max(...refusals.map(({ afterMs }) => afterMs), 0)

@@ -1,14 +1,13 @@
 import type { ShutdownMode } from '../postgres.ts'
-import type { Outage } from '../recovery.ts'
+import type { Span } from '../recovery.ts'
 import type { Scenario } from '../scenario.ts'
-import { slots, Stage } from '../stage.ts'
+import { Stage } from '../stage.ts'
 import { repeatedly } from '../wait.ts'
 
 const sizes = {
   long: { events: 12_000, perSecond: 400, answerMs: 50, restarts: 5, everyMs: 5_000 },
   short: { events: 500, perSecond: 100, answerMs: 100, restarts: 2, everyMs: 2_500 },
 }
-const workers = 2
 
 /** The server goes down and comes back at once, as at an update: orderly, or as if it had crashed. */
 function postgresRestarts(mode: ShutdownMode): Scenario {
@@ -18,8 +17,8 @@ function postgresRestarts(mode: ShutdownMode): Scenario {
     async run(form) {
       const { events, perSecond, answerMs, restarts, everyMs } = sizes[form]
       await using stage = await Stage.set({ form, receiver: { delayMs: answerMs } })
-      await stage.startWorkers(workers)
-      const outages: Outage[] = []
+      await stage.startWorkers(2)
+      const outages: Span[] = []
       const restart = async (): Promise<void> => {
         const fromMs = Date.now()
         await stage.postgres.stop(mode)
@@ -30,7 +29,7 @@ function postgresRestarts(mode: ShutdownMode): Scenario {
         stage.publisher.publish({ events, perSecond }),
         stage.receiver.received(events / 10).then(() => repeatedly(restarts, everyMs, restart)),
       ])
-      const verdict = await stage.verdict({ duplicates: restarts * workers * slots, outages })
+      const verdict = await stage.verdict({ faults: outages, outages })
       verdict.figures.own['restarts'] = String(restarts)
       return verdict
     },

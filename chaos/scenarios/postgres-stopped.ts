@@ -1,13 +1,12 @@
 import type { Scenario } from '../scenario.ts'
 import { seconds } from '../seconds.ts'
-import { slots, Stage } from '../stage.ts'
+import { Stage } from '../stage.ts'
 import { delay } from '../wait.ts'
 
 const sizes = {
   long: { before: 3_000, perSecond: 300, answerMs: 50, stoppedMs: 60_000 },
   short: { before: 200, perSecond: 100, answerMs: 200, stoppedMs: 7_000 },
 }
-const workers = 2
 const refusedWithinMs = 5_000
 const resumedWithinMs = 5_000
 
@@ -18,7 +17,7 @@ export const postgresStopped: Scenario = {
   async run(form) {
     const { before, perSecond, answerMs, stoppedMs } = sizes[form]
     await using stage = await Stage.set({ form, receiver: { delayMs: answerMs } })
-    await stage.startWorkers(workers)
+    await stage.startWorkers(2)
     const { publisher, postgres, receiver } = stage
     const published = publisher.publish({ events: before * 2, perSecond })
     await receiver.received(before)
@@ -28,7 +27,8 @@ export const postgresStopped: Scenario = {
     await postgres.start()
     const toMs = Date.now()
     await published
-    const verdict = await stage.verdict({ duplicates: workers * slots, outages: [{ fromMs, toMs }] })
+    const outages = [{ fromMs, toMs }]
+    const verdict = await stage.verdict({ faults: outages, outages })
 
     const { refusals } = publisher
     const slowestMs = Math.max(...refusals.map(({ afterMs }) => afterMs), 0)

@@ -26,7 +26,7 @@ export const rollingRestart: Scenario = {
       stage.publisher.publish({ events, perSecond }),
       stage.receiver.received(events / 20).then(() => repeatedly(restarts, everyMs, roll)),
     ])
-    const verdict = await stage.verdict({ duplicates: 0 })
+    const verdict = await stage.verdict({ faults: [] })
     const { refusals } = stage.publisher
     if (endings.some((ending) => ending !== '0'))
       verdict.violations.push(`they ended with ${endings.join(', ')}`)

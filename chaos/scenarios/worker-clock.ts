@@ -32,7 +32,7 @@ export const workerClock: Scenario = {
       .filter(({ status }) => status === 'pending')
       .map(({ scheduled_ms, last_attempt_ms }) => scheduled_ms - (last_attempt_ms ?? 0))
     await stage.retryWaiting()
-    const verdict = await stage.verdict({ duplicates: 0 })
+    const verdict = await stage.verdict({ faults: [] })
 
     const requests = await receiver.requests()
     const wrongWaits = waits.filter((ms) => ms < retryAfterMs.least || ms > retryAfterMs.most)

@@ -1,5 +1,6 @@
+import type { Span } from '../recovery.ts'
 import type { Scenario } from '../scenario.ts'
-import { slots, Stage } from '../stage.ts'
+import { Stage } from '../stage.ts'
 import { repeatedly } from '../wait.ts'
 
 const sizes = {
@@ -15,15 +16,18 @@ export const workerKills: Scenario = {
     const { events, perSecond, answerMs, kills } = sizes[form]
     await using stage = await Stage.set({ form, receiver: { delayMs: answerMs } })
     const workers = await stage.startWorkers(2)
+    const deaths: Span[] = []
     const killOldest = async (): Promise<void> => {
+      const fromMs = Date.now()
       await workers.shift()!.kill()
+      deaths.push({ fromMs, toMs: Date.now() })
       workers.push(await stage.startWorker())
     }
     await Promise.all([
       stage.publisher.publish({ events, perSecond }),
       stage.receiver.received(events / 10).then(() => repeatedly(kills, 2_000, killOldest)),
     ])
-    const verdict = await stage.verdict({ duplicates: kills * slots }, { settleSeconds: 120 })
+    const verdict = await stage.verdict({ faults: deaths }, { settleSeconds: 120 })
     verdict.figures.own['kills'] = String(kills)
     return verdict
   },

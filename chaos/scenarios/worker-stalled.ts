@@ -1,8 +1,9 @@
 import { type DeliveryRow, storedDeliveries } from '../evidence.ts'
 import type { PostriderProcess } from '../processes.ts'
+import type { Span } from '../recovery.ts'
 import type { Scenario } from '../scenario.ts'
 import { seconds } from '../seconds.ts'
-import { slots, Stage } from '../stage.ts'
+import { Stage } from '../stage.ts'
 import type { Verdict } from '../verdict.ts'
 import { delay, until } from '../wait.ts'
 
@@ -20,17 +21,19 @@ export const workerStalled: Scenario = {
     const { before, during, perSecond, answerMs, stalledMs } = sizes[form]
     await using stage = await Stage.set({ form, receiver: { delayMs: answerMs } })
     const [stalled] = await stage.startWorkers(2)
+    let stoppedMs = 0
     const stall = async (): Promise<number> => {
       // In the middle of the load, when it has requests on their way.
       await stage.receiver.received(before)
       stalled!.pause()
+      stoppedMs = Date.now()
       return sleepAndWake(stage, stalled!, stalledMs)
     }
     const [late] = await Promise.all([
       stall(),
       stage.publisher.publish({ events: before + during, perSecond }),
     ])
-    return await judged(stage, stalledMs, late)
+    return await judged(stage, { stalledMs, late, faults: [{ fromMs: stoppedMs, toMs: stoppedMs }] })
   },
 }
 
@@ -56,7 +59,7 @@ export const workerStalledSending: Scenario = {
       return sleepAndWake(stage, stalled, stalledMs)
     }
     const [late] = await Promise.all([stall(), stage.publisher.publish({ events: during, perSecond })])
-    return await judged(stage, stalledMs, late)
+    return await judged(stage, { stalledMs, late, faults: [] })
   },
 }
 const sending = { leaseSeconds: 5, stalledMs: 9_000, timeoutMs: 15_000 }
@@ -70,8 +73,11 @@ async function sleepAndWake(stage: Stage, stalled: PostriderProcess, stalledMs: 
   return changed(ended, await storedDeliveries(stage.postgres))
 }
 
-async function judged(stage: Stage, stalledMs: number, late: number): Promise<Verdict> {
-  const verdict = await stage.verdict({ duplicates: slots })
+async function judged(
+  stage: Stage,
+  { stalledMs, late, faults }: { stalledMs: number; late: number; faults: readonly Span[] },
+): Promise<Verdict> {
+  const verdict = await stage.verdict({ faults })
   if (late > 0) verdict.violations.push(`${late} late results were written over what had been recorded`)
   Object.assign(verdict.figures.own, {
     'stood still for': seconds(stalledMs),

@@ -29,7 +29,7 @@ export const workerStops: Scenario = {
       stage.publisher.publish({ events, perSecond }),
       stage.receiver.received(events / 10).then(() => repeatedly(stops, everyMs, stopOldest)),
     ])
-    const verdict = await stage.verdict({ duplicates: 0 })
+    const verdict = await stage.verdict({ faults: [] })
     if (endings.some((ending) => ending !== '0'))
       verdict.violations.push(`they ended with ${endings.join(', ')}`)
     if (slowestMs > stopWithinMs) verdict.violations.push(`one took ${seconds(slowestMs)} to end`)

@@ -52,7 +52,8 @@ const cutOffAndSentAgain = {
   attempts: [{ outcome: 'interrupted' }, { attempt: 2 }] satisfies Partial<AttemptRow>[],
 }
 
-const expected = { duplicates: 0, recoverySeconds: 17 }
+const expected = { faults: [], flightMs: 500, recoverySeconds: 17 }
+const faults = [{ fromMs: 1_400, toMs: 1_400 }]
 
 describe('the verdict', () => {
   it('finds nothing in a delivery that went well', () => {
@@ -84,7 +85,11 @@ describe('the verdict', () => {
     ['a number that is sent twice', { requests: [{}, {}] }, '1 sends bore the number of an earlier attempt'],
     ['a send that nobody wrote down', { attempts: [] }, '1 sends are missing in the history'],
     ['two successes of one delivery', { attempts: [{}, { attempt: 2 }] }, '1 deliveries have more than one'],
-    ['a duplicate that no fault explains', cutOffAndSentAgain, '1 duplicates, of which the faults explain 0'],
+    [
+      'a duplicate that no fault explains',
+      cutOffAndSentAgain,
+      '1 duplicates were of what was in flight at no fault',
+    ],
   ])('finds %s', (_what, changes, violation) => {
     const { violations } = judge(evidence(changes), expected)
     expect(violations.join('\n')).toContain(violation)
@@ -92,14 +97,13 @@ describe('the verdict', () => {
 
   it('measures how long what was cut off waited, without outages', () => {
     const wait = (outages: { fromMs: number; toMs: number }[]) =>
-      judge(evidence(cutOffAndSentAgain), { ...expected, duplicates: 1, outages }).figures.recoverySeconds
-        ?.max
+      judge(evidence(cutOffAndSentAgain), { ...expected, faults, outages }).figures.recoverySeconds?.max
     expect(wait([])).toBe(15.5)
     expect(wait([{ fromMs: 2_000, toMs: 5_000 }])).toBe(12.5)
   })
 
   it('finds a recovery that took too long', () => {
-    const { violations } = judge(evidence(cutOffAndSentAgain), { duplicates: 1, recoverySeconds: 15 })
+    const { violations } = judge(evidence(cutOffAndSentAgain), { ...expected, faults, recoverySeconds: 15 })
     expect(violations).toEqual(['recovery p99 15.5 s is over 15 s'])
   })
 })
