@@ -79,8 +79,13 @@ export class PostriderProcess {
     })
     if (child.pid) cleanup.started(child.pid)
     const started = new PostriderProcess(part, child, cleanup)
-    await started.#up()
-    return started
+    try {
+      await started.#up()
+      return started
+    } catch (error) {
+      await started.kill()
+      throw error
+    }
   }
 
   get alive(): boolean {

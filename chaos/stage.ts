@@ -159,7 +159,7 @@ export class Stage implements AsyncDisposable {
     }
   }
 
-  /** Ends the installation and judges what it did. What has not ended by itself in time shows up as a violation. */
+  /** Waits for all deliveries to end, and judges what happened. What has not ended in time shows up as a violation. */
   async verdict(
     expected: Omit<Expected, 'recoverySeconds' | 'flightMs'>,
     { settleSeconds = this.leaseSeconds * 3 + 15 }: { settleSeconds?: number } = {},

@@ -12,6 +12,8 @@ const sizes = {
   short: { before: 100, during: 300, perSecond: 50, answerMs: 400, stalledMs: 7_500 },
 }
 const watchedMs = 2_000
+/** Longer than the lease, and shorter than the deadline. */
+const sending = { leaseSeconds: 5, stalledMs: 9_000, timeoutMs: 15_000 }
 
 /** A worker stands still for longer than its leases, and wakes up with results that are no longer its to write. */
 export const workerStalled: Scenario = {
@@ -43,7 +45,7 @@ export const workerStalled: Scenario = {
  */
 export const workerStalledSending: Scenario = {
   name: 'worker-stalled-sending',
-  fault: 'the same of a worker that is about to send',
+  fault: 'SIGSTOP of a worker that is about to send, for longer than its lease, then SIGCONT',
   async run(form) {
     const { during, perSecond, answerMs } = sizes[form]
     const { leaseSeconds, stalledMs, timeoutMs } = sending
@@ -62,7 +64,6 @@ export const workerStalledSending: Scenario = {
     return await judged(stage, { stalledMs, late, faults: [] })
   },
 }
-const sending = { leaseSeconds: 5, stalledMs: 9_000, timeoutMs: 15_000 }
 
 /** Answers how many deliveries that had ended it changed after it woke up. */
 async function sleepAndWake(stage: Stage, stalled: PostriderProcess, stalledMs: number): Promise<number> {
