@@ -313,9 +313,8 @@ export class Postrider {
     const publications = await retrying(run, { tries: 5, when })
     for (const { id, deliveries: matched, duplicate } of publications) {
       this.#logger.info({ event_id: id, deliveries: matched, duplicate }, 'published')
-    }
-    for (const { duplicate } of publications)
       this.metrics.published.inc({ result: duplicate ? 'duplicate' : 'new' })
+    }
     this.#notifier.notify()
     return publications
   }

@@ -4,17 +4,16 @@ import { Listener } from '../database/wake.ts'
 import { createLifecycle, type Lifecycle } from '../lifecycle.ts'
 import type { Logger } from '../log.ts'
 import {
-  advanceLines,
   attemptNumber,
   claim,
   type ClaimedDelivery,
   firstWebhookId,
   giveBack,
   markDelivering,
-  promote,
   readUnknown,
 } from './claim.ts'
 import { type Credentials, deliver, type Ending } from './deliver.ts'
+import { advanceLines, promote } from './let-out.ts'
 import { Life } from './life.ts'
 import { Load } from './load.ts'
 import { Recorder } from './record.ts'

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Database } from '../../src/database/database.ts'
-import { claim, firstWebhookId, promote } from '../../src/deliver/claim.ts'
+import { claim, firstWebhookId } from '../../src/deliver/claim.ts'
+import { promote } from '../../src/deliver/let-out.ts'
 import { Life } from '../../src/deliver/life.ts'
 import { Recorder } from '../../src/deliver/record.ts'
 import { rescueExpired } from '../../src/deliver/rescue.ts'
