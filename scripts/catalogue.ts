@@ -36,10 +36,7 @@ async function refuseUnknownKinds(transaction: Queryable): Promise<void> {
      SELECT format('type %s', oid::regtype)
      FROM pg_type
      WHERE typnamespace = to_regnamespace('postrider')
-       AND typtype NOT IN ('b', 'c', 'e')
-     UNION ALL
-     SELECT format('policy %s', polname)
-     FROM pg_policy`,
+       AND typtype NOT IN ('b', 'c', 'e')`,
   )
   if (rows[0]) throw new Error(`the schema has a ${rows[0].what}, which this listing does not know yet`)
 }
@@ -129,10 +126,48 @@ const TRIGGERS = `(
     AND tgparentid = 0
 )`
 
+const POLICIES = `(
+  SELECT string_agg(
+    concat(
+      E'\\nCREATE POLICY ', quote_ident(polname), ' ON ', polrelid::regclass,
+      CASE WHEN NOT polpermissive THEN ' AS RESTRICTIVE' END,
+      CASE polcmd WHEN 'r' THEN ' FOR SELECT' WHEN 'a' THEN ' FOR INSERT' WHEN 'w' THEN ' FOR UPDATE' WHEN 'd' THEN ' FOR DELETE' END,
+      CASE WHEN polroles <> ARRAY[0::oid] THEN ' TO ' || array_to_string(polroles::regrole[], ', ') END,
+      E'\\n  USING (' || pg_get_expr(polqual, polrelid) || ')',
+      E'\\n  WITH CHECK (' || pg_get_expr(polwithcheck, polrelid) || ')',
+      ';'
+    ),
+    '' ORDER BY polname COLLATE "C"
+  )
+  FROM pg_policy
+  WHERE polrelid = pg_class.oid
+)`
+
+const COLUMN_GRANTS = `(
+  SELECT string_agg(
+    E'\\n' || format('GRANT %s (%s) ON %s TO %s;', privilege_type, columns, pg_class.oid::regclass, grantee),
+    '' ORDER BY privilege_type, grantee COLLATE "C"
+  )
+  FROM (
+    SELECT
+      privilege_type,
+      grantee::regrole::text AS grantee,
+      string_agg(quote_ident(attname), ', ' ORDER BY attnum) AS columns
+    FROM pg_attribute
+    CROSS JOIN LATERAL aclexplode(attacl)
+    WHERE attrelid = pg_class.oid
+      AND NOT attisdropped
+    GROUP BY privilege_type, grantee
+  ) AS granted
+)`
+
 const RELATIONS = `
   SELECT concat(
     CASE
-      WHEN relkind = 'v' THEN format(E'CREATE VIEW %s AS\\n%s', oid::regclass, pg_get_viewdef(oid))
+      WHEN relkind = 'v' THEN concat(
+        'CREATE VIEW ', oid::regclass, ' WITH (' || array_to_string(reloptions, ', ') || ')',
+        E' AS\\n', pg_get_viewdef(oid)
+      )
       WHEN relispartition THEN (
         SELECT format('CREATE TABLE %s PARTITION OF %s %s;', pg_class.oid::regclass, inhparent::regclass, pg_get_expr(relpartbound, pg_class.oid))
         FROM pg_inherits
@@ -147,7 +182,11 @@ const RELATIONS = `
     END,
     ${INDEXES},
     ${TRIGGERS},
-    ${grants('relacl', 'oid::regclass::text')}
+    CASE WHEN relrowsecurity THEN format(E'\\nALTER TABLE %s ENABLE ROW LEVEL SECURITY;', oid::regclass) END,
+    CASE WHEN relforcerowsecurity THEN format(E'\\nALTER TABLE %s FORCE ROW LEVEL SECURITY;', oid::regclass) END,
+    ${POLICIES},
+    ${grants('relacl', 'oid::regclass::text')},
+    ${COLUMN_GRANTS}
   ) AS definition
   FROM pg_class
   WHERE relnamespace = to_regnamespace('postrider')

@@ -69,7 +69,7 @@ const secretFieldInside = new RegExp(
 function withoutSecrets(line: string): string {
   return line
     .replace(secretFieldInside, '$1[secret]')
-    .replace(/whsec_[A-Za-z0-9+/=_-]+/g, 'whsec_[secret]')
+    .replace(/(whsec_|whsk_)[A-Za-z0-9+/=_-]+/g, '$1[secret]')
     .replace(/prk_[0-9a-f]{32}_[A-Za-z0-9_-]+/g, 'prk_[secret]')
     .replace(/\b(Bearer|Basic) +[^\s"\\,]+/gi, '$1 [secret]')
     .replace(/\b([a-z][a-z0-9+.-]*:\/\/)[^\s"\\/@]*@/gi, '$1[secret]@')

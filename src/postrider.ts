@@ -1,34 +1,31 @@
 import type { Pool } from 'pg'
 import type { AddressPolicy } from './address.ts'
 import { usualPolicy } from './contract/policy.ts'
-import type { WebhookDraft } from './contract/webhooks.ts'
 import { DatabaseClock } from './database/clock.ts'
-import { Database, type Queryable } from './database/database.ts'
+import { Database, type Queryable, type Transactable } from './database/database.ts'
 import { migrate, migrationStatus } from './database/migrate.ts'
-import type { PageRequest } from './database/page.ts'
+import type { Actor } from './database/scope.ts'
+import { requireTenantRole } from './database/tenant-role.ts'
 import { isContended, isTransient, retrying } from './database/transient.ts'
 import { Notifier } from './database/wake.ts'
 import type { ClaimedDelivery } from './deliver/claim.ts'
 import type { Ending } from './deliver/deliver.ts'
-import * as deliveries from './deliver/deliveries.ts'
 import { failOverdue } from './deliver/inactive.ts'
-import { createReplay, type ReplayRequest, stepReplay } from './deliver/replay.ts'
+import { stepReplay } from './deliver/replay.ts'
 import { requeueLost, rescueExpired } from './deliver/rescue.ts'
 import { Sender } from './deliver/send.ts'
-import { sendTest, type TestEvent, type TestResult, type TestTarget } from './deliver/test-send.ts'
 import { Worker } from './deliver/worker.ts'
 import { newId } from './ids.ts'
 import { inOrder, type Lifecycle } from './lifecycle.ts'
 import { type Logger, silentLogger } from './log.ts'
 import { Metrics } from './metrics.ts'
-import { type EventFilter, getEvent, listEvents } from './publish/events.ts'
+import { Operations } from './operations.ts'
 import { type NewEvent, type Publication, publish, publishJson, publishMany } from './publish/publish.ts'
-import { ApiKeys } from './registry/api-keys.ts'
-import { Applications } from './registry/applications.ts'
-import { Projects } from './registry/projects.ts'
-import { requireKeys, sealPlainSecrets } from './registry/seal-plain.ts'
+import { noteAction } from './registry/audit-log.ts'
+import { sealPlainSecrets } from './registry/reencrypt.ts'
+import { requireKeys } from './registry/required-keys.ts'
 import { Cipher, type EncryptionKey } from './registry/secrets.ts'
-import { ownHeaders, signingSecrets, Webhooks } from './registry/webhooks.ts'
+import { ownHeaders, signingSecrets } from './registry/webhooks.ts'
 import { expire } from './retain/expire.ts'
 import { type Chore, createUpkeep } from './retain/upkeep.ts'
 
@@ -45,6 +42,14 @@ export type PostriderOptions = ({ connectionString: string } | { pool: Pool }) &
   allowHttp?: boolean | undefined
   /** CIDRs of private ranges that deliveries may go to. None by default. */
   allowPrivate?: readonly string[] | undefined
+  /** `allowPrivate` opens link-local and cloud metadata addresses, too. False by default. */
+  allowLinkLocal?: boolean | undefined
+  /** Ports that deliveries may go to: `web`, `444`, `8000-8100`. `['web']` by default: 80, 443 and most from 1024. */
+  allowPorts?: readonly string[] | undefined
+  /** Ports that they may not go to, whatever `allowPorts` says. None by default. */
+  denyPorts?: readonly string[] | undefined
+  /** An http or https URL of an egress proxy, which then decides which addresses names may lead to. None by default. */
+  proxy?: string | null | undefined
   /**
    * Deliveries that `start()` sends at once, 64 by default. A webhook gets 8 of them unless its policy says otherwise,
    * and more while others leave slots idle and it answers well.
@@ -67,6 +72,13 @@ export interface PublishOptions {
   transaction?: Queryable | undefined
 }
 
+export interface Maintenance {
+  /** Deletes finished deliveries older than `days`, with their attempts and events; answers how many deliveries. */
+  cleanup(days: number): Promise<number>
+  /** Takes over deliveries whose worker is gone, and finds any that nobody holds; answers how many. */
+  retryStuck(): Promise<number>
+}
+
 /**
  * Webhooks on PostgreSQL, in this process. Publishing and everything one asks of it works at once; `start()` adds the
  * worker that sends deliveries, and the upkeep. Any number of processes may do either on one database.
@@ -77,10 +89,16 @@ export interface PublishOptions {
  *     await postrider.publish({ projectId, type: 'config.deployed', data: { variant: 'blue' } })
  */
 export class Postrider {
-  readonly projects: Projects
-  readonly applications: Applications
-  readonly apiKeys: ApiKeys
-  readonly webhooks: Webhooks
+  readonly projects: Operations['projects']
+  readonly applications: Operations['applications']
+  readonly apiKeys: Operations['apiKeys']
+  readonly webhooks: Operations['webhooks']
+  readonly events: Operations['events']
+  readonly deliveries: Operations['deliveries']
+  readonly replays: Operations['replays']
+  readonly webhookTests: Operations['webhookTests']
+  readonly auditLog: Operations['auditLog']
+  readonly maintenance: Maintenance
   readonly metrics: Metrics
   readonly #options: PostriderOptions
   readonly #database: Database
@@ -93,6 +111,7 @@ export class Postrider {
   readonly #worker: Worker
   readonly #connection: Lifecycle
   readonly #lifecycle: Lifecycle
+  readonly #operationsOn: (database: Transactable) => Operations
   readonly #timeoutMs: number
   readonly #retentionDays: number
 
@@ -101,6 +120,9 @@ export class Postrider {
     const policy: AddressPolicy = {
       allowHttp: options.allowHttp ?? false,
       allowPrivate: [...(options.allowPrivate ?? [])],
+      allowLinkLocal: options.allowLinkLocal,
+      allowPorts: options.allowPorts && [...options.allowPorts],
+      denyPorts: options.denyPorts && [...options.denyPorts],
     }
     const concurrency = options.concurrency ?? 64
     this.#logger = options.logger ?? silentLogger
@@ -111,7 +133,7 @@ export class Postrider {
     this.#engineDatabase = openDatabase(options, this.#logger)
     this.#cipher = new Cipher(options.encryptionKeys ?? [])
     this.#notifier = new Notifier(this.#database)
-    this.#sender = new Sender({ policy })
+    this.#sender = new Sender({ policy, proxy: options.proxy ?? undefined })
     this.#worker = new Worker({
       database: this.#engineDatabase,
       clock: this.#clock,
@@ -133,24 +155,33 @@ export class Postrider {
       onRescue: (count) => this.metrics.rescued.inc(count),
     })
     this.metrics = new Metrics(this.#database, () => this.#worker.inFlight)
-    this.projects = new Projects({ database: this.#database })
-    this.applications = new Applications({ database: this.#database })
-    this.apiKeys = new ApiKeys({ database: this.#database })
-    this.webhooks = new Webhooks({
-      database: this.#database,
-      cipher: this.#cipher,
-      policy,
-      clock: this.#clock,
-      defaultPolicy: {
-        retry_seconds: [...retrySeconds],
-        timeout_ms: this.#timeoutMs,
-        max_in_flight: Math.min(concurrency, usualPolicy.max_in_flight),
-      },
-      onReactivate: async (transaction, webhookId) => {
-        await failOverdue(transaction, { now: this.#clock.now(), waitSeconds: scheduleSeconds, webhookId })
-        this.#notifier.notify()
-      },
-    })
+    this.#operationsOn = (database) =>
+      new Operations({
+        database,
+        clock: this.#clock,
+        cipher: this.#cipher,
+        notifier: this.#notifier,
+        sender: this.#sender,
+        policy,
+        defaultPolicy: {
+          retry_seconds: retrySeconds,
+          timeout_ms: this.#timeoutMs,
+          max_in_flight: Math.min(concurrency, usualPolicy.max_in_flight),
+        },
+        publishJson: (projectId, eventsJson) =>
+          this.#publishing(() => publishJson(this.#database, projectId, eventsJson), isContended),
+      })
+    const operations = this.#operationsOn(this.#database)
+    this.projects = operations.projects
+    this.applications = operations.applications
+    this.apiKeys = operations.apiKeys
+    this.webhooks = operations.webhooks
+    this.events = operations.events
+    this.deliveries = operations.deliveries
+    this.replays = operations.replays
+    this.webhookTests = operations.webhookTests
+    this.auditLog = operations.auditLog
+    this.maintenance = this.#maintenanceOn(this.#database)
     this.#connection = inOrder([{ start: () => this.#prepare(), stop: async () => {} }, this.#keepTime()])
     this.#lifecycle = inOrder([
       this.#connection,
@@ -198,6 +229,7 @@ export class Postrider {
     await this.#lifecycle.stop()
     await this.#connection.stop()
     this.#notifier.stop()
+    await this.apiKeys.writeUses()
     await this.#sender.close()
     await this.#engineDatabase.close()
     await this.#database.close()
@@ -226,72 +258,35 @@ export class Postrider {
     return this.#publishing(() => publishMany(this.#database, identified), isTransient)
   }
 
-  readonly events = {
-    /** Publishes a JSON array of events with the fields of the HTTP call; the text reaches PostgreSQL as it is. */
-    publishJson: (projectId: string, eventsJson: string): Promise<Publication[]> =>
-      this.#publishing(() => publishJson(this.#database, projectId, eventsJson), isContended),
-    list: (projectId: string, filter: EventFilter = {}, page: PageRequest = {}) =>
-      listEvents(this.#database, projectId, filter, page),
-    /** With its `payload` as JSON text and its newest deliveries. */
-    get: async (projectId: string, id: string) => {
-      const event = await getEvent(this.#database, projectId, id)
-      const { rows } = await deliveries.listDeliveries(
-        this.#database,
-        projectId,
-        { event_id: id },
-        { limit: 100 },
-      )
-      return { ...event, deliveries: rows }
-    },
+  /**
+   * What may be asked of one project, where the database itself shows nothing of any other: every statement runs under
+   * row-level security. `actor` is whom the audit log names.
+   */
+  inProject(projectId: string, actor?: Actor): Operations {
+    return this.#operationsOn(this.#database.scopedTo({ projectId, actor }))
   }
 
-  readonly deliveries = {
-    list: (projectId: string, filter: deliveries.DeliveryFilter = {}, page: PageRequest = {}) =>
-      deliveries.listDeliveries(this.#database, projectId, filter, page),
-    get: (projectId: string, id: string, webhookId?: string) =>
-      deliveries.getDelivery(this.#database, { projectId, id, webhookId }),
-    attempts: (projectId: string, id: string, webhookId?: string) =>
-      deliveries.listAttempts(this.#database, { projectId, id, webhookId }),
-    /** Sends a finished delivery again, or a waiting one now. */
-    retry: async (projectId: string, id: string, webhookId?: string) => {
-      const retried = await deliveries.retryDelivery(
-        this.#database,
-        { projectId, id, webhookId },
-        { now: this.#clock.now(), scheduleLength },
-      )
-      this.#notifier.notify()
-      return retried
-    },
-    cancel: (projectId: string, id: string, webhookId?: string) =>
-      deliveries.cancelDelivery(this.#database, { projectId, id, webhookId }),
+  /** The same as without, with the name of who does it in the audit log. */
+  actingAs(actor: Actor): Operations & { maintenance: Maintenance } {
+    const database = this.#database.scopedTo({ actor })
+    return Object.assign(this.#operationsOn(database), { maintenance: this.#maintenanceOn(database) })
   }
 
-  readonly replays = {
-    /** Sends many finished deliveries of a webhook again, in the background. */
-    create: (projectId: string, webhookId: string, request: ReplayRequest) =>
-      createReplay(this.#database, { projectId, webhookId }, request),
-  }
-
-  readonly webhookTests = {
-    /** Sends a test event to a stored webhook now, also when it is inactive. */
-    send: async (projectId: string, webhookId: string, event: TestEvent = {}) =>
-      this.#sendTest(await this.webhooks.target(projectId, webhookId), event),
-    /** The same to one that is not stored. */
-    sendDraft: async (projectId: string, draft: WebhookDraft, event: TestEvent = {}) =>
-      this.#sendTest(this.webhooks.draftTarget(projectId, draft), event),
-  }
-
-  readonly maintenance = {
-    /** Deletes finished deliveries older than `days`, with their attempts and events; answers how many deliveries. */
-    cleanup: async (days: number): Promise<number> => (await this.#expire(days)).deliveries,
-    /** Takes over deliveries whose worker is gone, and finds any that nobody holds; answers how many. */
-    retryStuck: async (): Promise<number> => {
-      await this.#clock.synchronize(this.#database)
-      const rescued = await rescueExpired(this.#database, this.#clock.now())
-      const requeued = await requeueLost(this.#database)
-      if (rescued.length + requeued > 0) this.#notifier.notify()
-      return rescued.length + requeued
-    },
+  #maintenanceOn(database: Transactable): Maintenance {
+    return {
+      cleanup: async (days) => {
+        const { deliveries, events } = await this.#expire(days)
+        await noteAction(database, { action: 'history.cleaned_up', after: { days, deliveries, events } })
+        return deliveries
+      },
+      retryStuck: async () => {
+        await this.#clock.synchronize(this.#database)
+        const rescued = await rescueExpired(this.#database, this.#clock.now())
+        const requeued = await requeueLost(this.#database)
+        if (rescued.length + requeued > 0) this.#notifier.notify()
+        return rescued.length + requeued
+      },
+    }
   }
 
   /** Whether the database answers, and has every migration that this code knows. */
@@ -311,16 +306,12 @@ export class Postrider {
     when: (error: unknown) => boolean,
   ): Promise<Publication[]> {
     const publications = await retrying(run, { tries: 5, when })
-    for (const { id, deliveries: matched, duplicate } of publications) {
-      this.#logger.info({ event_id: id, deliveries: matched, duplicate }, 'published')
+    for (const { id, deliveries, duplicate } of publications) {
+      this.#logger.info({ event_id: id, deliveries, duplicate }, 'published')
       this.metrics.published.inc({ result: duplicate ? 'duplicate' : 'new' })
     }
     this.#notifier.notify()
     return publications
-  }
-
-  #sendTest(target: TestTarget, event: TestEvent): Promise<TestResult> {
-    return sendTest(this.#database, target, event, { sender: this.#sender, clock: this.#clock })
   }
 
   #expire(days: number, signal?: AbortSignal): ReturnType<typeof expire> {
@@ -330,6 +321,7 @@ export class Postrider {
 
   async #prepare(): Promise<void> {
     await this.#clock.synchronize(this.#database)
+    await requireTenantRole(this.#database)
     await requireKeys(this.#database, this.#cipher)
     const sealed = await sealPlainSecrets(this.#database, this.#cipher)
     if (sealed > 0)

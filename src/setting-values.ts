@@ -1,5 +1,7 @@
 import { isIP } from 'node:net'
 import { parseRange } from './address.ts'
+import { parsePorts } from './ports.ts'
+import { parseProxy } from './proxy.ts'
 
 /**
  * What may be written for a setting. Each parser takes the trimmed text and answers the value,
@@ -95,8 +97,12 @@ export function cidr(text: string): string {
 const proxyNames = ['loopback', 'linklocal', 'uniquelocal']
 
 export function proxy(text: string): string {
-  if (!proxyNames.includes(text) && !isRange(text)) {
+  if (proxyNames.includes(text)) return text
+  if (!isRange(text)) {
     throw new InvalidValue(`must be comma-separated CIDRs or any of ${proxyNames.join(', ')}`)
+  }
+  if (parseRange(text).prefixBits === 0) {
+    throw new InvalidValue('must not be everyone: whoever is believed can say to be anybody')
   }
   return text
 }
@@ -107,6 +113,25 @@ function isRange(text: string): boolean {
     return true
   } catch {
     return false
+  }
+}
+
+/** `web`, a port, or a range of them; see `ports.ts`. */
+export function ports(text: string): string {
+  try {
+    parsePorts(text)
+    return text
+  } catch {
+    throw new InvalidValue('must be comma-separated ports, ranges or the word web, such as web,444,8000-8100')
+  }
+}
+
+export function egressProxy(text: string): string {
+  try {
+    parseProxy(text)
+    return text
+  } catch {
+    throw new InvalidValue('must be a URL such as http://proxy:4750 or https://user:password@proxy:8443')
   }
 }
 

@@ -53,6 +53,7 @@ describe('a secret', () => {
     ['in a JSON text', { text: JSON.stringify({ secret: geheim }) }],
     ['that was the previous one', { webhook: { previous_secret: geheim } }],
     ['of a webhook in a text', { detail: `the secret whsec_${geheim} is wrong` }],
+    ['that is a private key in a text', { detail: `the secret whsk_${geheim} is wrong` }],
     ['of a caller in a text', { detail: `Bearer ${geheim} is wrong` }],
     ['in a URL', { url: `postgresql://user:${geheim.replace('/', '')}@host/db` }],
     [

@@ -29,7 +29,7 @@ describe('Postrider in an application', () => {
     })
     expect(published).toMatchObject({ deliveries: 1, duplicate: false })
     const [request] = await receiver.waitFor(1)
-    new Webhook(webhook.secret).verify(request!.body, request!.headers as Record<string, string>)
+    new Webhook(webhook.secret!).verify(request!.body, request!.headers as Record<string, string>)
     expect(request!.headers['x-token']).toBe('hidden')
     const list = () => postrider.deliveries.list(project.id, { event_id: published.id })
     await expect.poll(async () => (await list()).rows[0]?.status).toBe('delivered')
@@ -79,12 +79,12 @@ describe('Postrider in an application', () => {
     await postrider.publish({ projectId: project.id, type: 'a', data: {} })
     const [request] = await receiver.waitFor(1)
     for (const each of [webhook.secret, secret]) {
-      new Webhook(each).verify(request!.body, request!.headers as Record<string, string>)
+      new Webhook(each!).verify(request!.body, request!.headers as Record<string, string>)
     }
     await postrider.webhooks.regenerateSecret(project.id, webhook.id, { overlap_seconds: 0 })
     await postrider.publish({ projectId: project.id, type: 'a', data: {} })
     const [, later] = await receiver.waitFor(2)
-    expect(() => new Webhook(secret).verify(later!.body, later!.headers as Record<string, string>)).toThrow(
+    expect(() => new Webhook(secret!).verify(later!.body, later!.headers as Record<string, string>)).toThrow(
       'No matching signature',
     )
   })
@@ -109,7 +109,7 @@ describe('Postrider in an application', () => {
       response_status: 204,
     })
     const [request] = await receiver.waitFor(1)
-    new Webhook(webhook.secret).verify(request!.body, request!.headers as Record<string, string>)
+    new Webhook(webhook.secret!).verify(request!.body, request!.headers as Record<string, string>)
     expect(request!.body).toContain('12345678901234567890')
     receiver.answer = () => ({ status: 418 })
     expect(await postrider.webhookTests.sendDraft(project.id, { url: receiver.url })).toMatchObject({
@@ -121,7 +121,7 @@ describe('Postrider in an application', () => {
     expect(await postrider.webhookTests.send(project.id, webhook.id)).toMatchObject({
       success: false,
       response_status: null,
-      error: 'the connection failed',
+      error: 'connection refused',
     })
     expect((await postrider.events.list(project.id)).rows).toEqual([])
     expect((await postrider.deliveries.list(project.id)).rows).toEqual([])

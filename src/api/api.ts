@@ -2,14 +2,15 @@ import { Hono } from 'hono'
 import { cors } from 'hono/cors'
 import { notFound, PostriderError } from '../contract/errors.ts'
 import { type Route, routes } from '../contract/routes.ts'
+import type { Actor } from '../database/scope.ts'
 import { isUuid } from '../ids.ts'
 import { type Logger, silentLogger } from '../log.ts'
 import { answerText } from './answer.ts'
-import { authorize, type Gate, hash } from './authorize.ts'
+import { authorize, type Caller, type Gate, hash } from './authorize.ts'
 import { readBody } from './body.ts'
 import { type Call, calls, type JsonRouteName } from './calls.ts'
 import type { App, Context, Environment } from './context.ts'
-import type { Engine } from './engine.ts'
+import type { AdminCalls, Engine, ProjectCalls } from './engine.ts'
 import { observe } from './observe.ts'
 import { addPages } from './pages.ts'
 import { asPostriderError, problemAnswer } from './problem.ts'
@@ -78,7 +79,7 @@ function addCall<Name extends JsonRouteName>(app: App, name: Name, gate: Gate): 
         authorization: request.headers.get('authorization'),
         address: context.get('address') ?? 'unknown',
         access: route.access,
-        projectId: projectIdOf(params),
+        projectId: params['project_id'],
       })
       context.set('caller', caller)
     }
@@ -86,10 +87,30 @@ function addCall<Name extends JsonRouteName>(app: App, name: Name, gate: Gate): 
     context.set('ids', params)
     const query = route.query && readQuery(route.query, new URL(request.url).searchParams)
     const sent = route.body && (await readBody(request, route.body))
-    if (route.isTestSend) gate.limits.testSend(params['project_id']!)
-    const call = { engine: gate.engine, params, query, body: sent?.value, sent, request }
+    if (route.isTestSend) gate.limits.testSend(params['project_id']!.toLowerCase())
+    const engine = engineFor(context, { engine: gate.engine, projectId: params['project_id'] })
+    const call = { engine, params, query, body: sent?.value, sent, request }
     return answerOf(route, await calls[name](call as unknown as Call<Name>))
   })
+}
+
+/** What a call may ask, in the name of who makes it: of its project alone, if it has one. */
+function engineFor(
+  context: Context,
+  { engine, projectId }: { engine: Engine; projectId: string | undefined },
+): ProjectCalls | AdminCalls | undefined {
+  const caller = context.get('caller')
+  if (!caller) return undefined
+  const actor = {
+    ...actorOf(caller),
+    address: context.get('address'),
+    requestId: context.get('requestId'),
+  }
+  return projectId === undefined ? engine.actingAs(actor) : engine.inProject(projectId, actor)
+}
+
+function actorOf(caller: Caller): Actor {
+  return caller.kind === 'admin' ? caller : { kind: 'api_key', id: caller.id, name: caller.name }
 }
 
 function answerOf(route: Route, answer: object | null): Response {
@@ -123,17 +144,10 @@ function refuse(context: Context, error: PostriderError): Response {
   return problemAnswer(error)
 }
 
-/** `undefined` for a call outside of projects; what is no UUID is no project. */
-function projectIdOf({ project_id }: Record<string, string>): string | undefined {
-  if (project_id !== undefined && !isUuid(project_id)) throw notFound('project')
-  return project_id
-}
-
-/** What is no UUID names nothing. */
+/** What is no UUID names nothing: it is answered as an unknown one would be, by what the path ends in. */
 function checkIds(params: Record<string, string>): void {
-  for (const [name, value] of Object.entries(params)) {
-    if (!isUuid(value)) throw notFound(thingNames[name] ?? 'thing')
-  }
+  if (Object.values(params).every(isUuid)) return
+  throw notFound(thingNames[Object.keys(params).at(-1)!] ?? 'thing')
 }
 
 const thingNames: Record<string, string> = {

@@ -2,6 +2,8 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import { notFound, PostriderError } from '../contract/errors.ts'
 import { type KeyRole, keyRoles } from '../contract/projects.ts'
 import type { Access } from '../contract/routes.ts'
+import { isUuid } from '../ids.ts'
+import { idOfKey } from '../registry/api-key.ts'
 import type { KeyOwner } from '../registry/api-keys.ts'
 import type { Engine } from './engine.ts'
 import type { RateLimits } from './rate-limit.ts'
@@ -10,7 +12,7 @@ import type { RateLimits } from './rate-limit.ts'
 export type Caller = { kind: 'admin' } | ({ kind: 'key' } & KeyOwner)
 
 export interface Gate {
-  engine: Pick<Engine, 'apiKeys' | 'projects'>
+  engine: Engine
   /** SHA-256 of the admin key; without one nobody is admin. */
   adminKeyHash: Buffer | undefined
   limits: RateLimits
@@ -20,6 +22,7 @@ interface Asked {
   authorization: string | null
   address: string
   access: Exclude<Access, 'anyone'>
+  /** As it stands in the path; `undefined` for a call outside of projects. */
   projectId: string | undefined
 }
 
@@ -29,11 +32,12 @@ interface Asked {
  */
 export async function authorize(gate: Gate, asked: Asked): Promise<Caller> {
   const caller = await identify(gate, asked)
+  // What is no UUID is no project.
+  if (asked.projectId !== undefined && !isUuid(asked.projectId)) throw notFound('project')
   if (caller.kind === 'admin') {
     if (asked.projectId !== undefined) await gate.engine.projects.get(asked.projectId)
     return caller
   }
-  gate.limits.call(caller.id)
   if (asked.projectId !== undefined && asked.projectId.toLowerCase() !== caller.project_id)
     throw notFound('project')
   if (!allows(caller.role, asked.access)) {
@@ -46,19 +50,37 @@ export async function authorize(gate: Gate, asked: Asked): Promise<Caller> {
   return caller
 }
 
-async function identify(
-  { engine, adminKeyHash, limits }: Gate,
-  { authorization, address }: Asked,
-): Promise<Caller> {
+async function identify(gate: Gate, { authorization, address }: Asked): Promise<Caller> {
+  const { adminKeyHash, limits } = gate
   const [, key] = /^Bearer +([\x21-\x7e]+) *$/i.exec(authorization ?? '') ?? []
   if (key === undefined) {
+    limits.refused(undefined, address)
     throw new PostriderError('unauthorized', 'Send a key as authorization: Bearer KEY.')
   }
-  if (adminKeyHash && timingSafeEqual(hash(key), adminKeyHash)) return { kind: 'admin' }
-  const owner = await engine.apiKeys.authenticate(key)
+  const keyHash = hash(key)
+  const limited = { keyHash: keyHash.toString('base64'), address }
+  if (adminKeyHash && timingSafeEqual(keyHash, adminKeyHash)) {
+    limits.known(limited.keyHash)
+    limits.call(limited.keyHash, address)
+    return { kind: 'admin' }
+  }
+  const owner = await ownerOf(gate, key, limited)
   if (owner) return { kind: 'key', ...owner }
-  limits.refusedKey(address)
-  throw new PostriderError('unauthorized', 'This key is not known, or it was revoked.')
+  limits.refused(limited.keyHash, address)
+  throw new PostriderError('unauthorized', 'This key is not known, was revoked, or has expired.')
+}
+
+async function ownerOf(
+  { engine, limits }: Gate,
+  key: string,
+  { keyHash, address }: { keyHash: string; address: string },
+): Promise<KeyOwner | undefined> {
+  // What cannot be a key asks nobody, and uses up nothing that a right one may need.
+  if (idOfKey(key) === undefined) return undefined
+  limits.call(keyHash, address)
+  const owner = await engine.apiKeys.authenticate(key)
+  if (owner) limits.known(keyHash)
+  return owner
 }
 
 export function hash(key: string): Buffer {

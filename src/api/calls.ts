@@ -3,7 +3,7 @@ import type { BodyOf, ParamsOf, QueryOf, RouteName } from '../contract/routes.ts
 import type { NewReplay, WebhookDraft } from '../contract/webhooks.ts'
 import type { Page } from '../database/page.ts'
 import type { JsonBody } from './body.ts'
-import type { Engine } from './engine.ts'
+import type { AdminCalls, ProjectCalls } from './engine.ts'
 import {
   asSingle,
   batchText,
@@ -15,7 +15,8 @@ import {
 
 /** One call: everything in it was checked by its entry in the table of routes. */
 export interface Call<Name extends RouteName> {
-  engine: Engine
+  /** Of a call in a project: what can be asked of that one. */
+  engine: ParamsOf<Name> extends { project_id: string } ? ProjectCalls : AdminCalls
   params: ParamsOf<Name>
   query: QueryOf<Name>
   body: BodyOf<Name>
@@ -103,6 +104,15 @@ export const calls: Calls = {
   cancelDeliveryOfWebhook: ({ engine, params }) =>
     engine.deliveries.cancel(params.project_id, params.delivery_id, params.webhook_id),
 
+  listAuditLog: async ({ engine, params, query: { since, until, limit, cursor, ...filter } }) => {
+    const where = { ...filter, ...period({ since, until }) }
+    return page('audit_log', await engine.auditLog.list(params.project_id, where, { limit, cursor }))
+  },
+  listAllAuditLogs: async ({ engine, query: { since, until, limit, cursor, ...filter } }) => {
+    const where = { ...filter, ...period({ since, until }) }
+    return page('audit_log', await engine.auditLog.listAll(where, { limit, cursor }))
+  },
+
   cleanUp: async ({ engine, query: { days = 30 } }) => ({ deleted: await engine.maintenance.cleanup(days) }),
   retryStuck: async ({ engine }) => ({ recovered: await engine.maintenance.retryStuck() }),
 
@@ -119,7 +129,7 @@ async function nothing(done: Promise<void>): Promise<null> {
 }
 
 async function listDeliveries(
-  engine: Engine,
+  engine: ProjectCalls,
   projectId: string,
   { limit, cursor, since, until, ...filter }: QueryOf<'listDeliveries'>,
 ): Promise<object> {

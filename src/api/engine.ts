@@ -2,17 +2,41 @@ import type { Attempt, Delivery, DeliveryDetails } from '../contract/deliveries.
 import type { EventDetails, Publication, PublishedEvent } from '../contract/events.ts'
 import type { Replay, TestResult, WebhookDraft } from '../contract/webhooks.ts'
 import type { Page, PageRequest } from '../database/page.ts'
+import type { Actor } from '../database/scope.ts'
 import type { ApiKeys } from '../registry/api-keys.ts'
 import type { Applications } from '../registry/applications.ts'
+import type { AuditLog } from '../registry/audit-log.ts'
 import type { Projects } from '../registry/projects.ts'
 import type { Webhooks } from '../registry/webhooks.ts'
 
 /** What the API needs of the engine; class `Postrider` is one. */
 export interface Engine {
+  /** Whoever holds a key is not known yet: this looks at all of them. */
+  apiKeys: Pick<ApiKeys, 'authenticate'>
+  projects: Pick<Projects, 'get'>
+  /** What is asked for one project: the database shows nothing of any other. */
+  inProject(projectId: string, actor: Actor): ProjectCalls
+  /** What is asked outside of projects. */
+  actingAs(actor: Actor): AdminCalls
+  ready(): Promise<{ database: boolean; migrated: boolean }>
+  metrics: { text(): Promise<{ contentType: string; body: string }> }
+}
+
+export interface AdminCalls {
+  projects: Projects
+  auditLog: AuditLog
+  maintenance: {
+    cleanup(days: number): Promise<number>
+    retryStuck(): Promise<number>
+  }
+}
+
+export interface ProjectCalls {
   projects: Projects
   applications: Applications
   apiKeys: ApiKeys
   webhooks: Webhooks
+  auditLog: AuditLog
   events: {
     publishJson(projectId: string, eventsJson: string): Promise<Publication[]>
     list(projectId: string, filter: EventFilter, page: PageRequest): Promise<Page<PublishedEvent>>
@@ -40,12 +64,6 @@ export interface Engine {
       event: TestEvent,
     ): Promise<TestResult>
   }
-  maintenance: {
-    cleanup(days: number): Promise<number>
-    retryStuck(): Promise<number>
-  }
-  ready(): Promise<{ database: boolean; migrated: boolean }>
-  metrics: { text(): Promise<{ contentType: string; body: string }> }
 }
 
 interface EventFilter {

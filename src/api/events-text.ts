@@ -1,10 +1,10 @@
 import { type FieldError, invalidField, PostriderError } from '../contract/errors.ts'
 import type { NewEvent } from '../contract/events.ts'
-import { maxDataBytes } from '../contract/limits.ts'
+import { maxBatchBodyBytes, maxDataBytes } from '../contract/limits.ts'
 import { invalid } from '../contract/validate.ts'
 import { idFromKey, newId } from '../ids.ts'
 import type { JsonBody } from './body.ts'
-import { findLongNumber, membersAt, memberText } from './raw-json.ts'
+import { findLongNumber, growthWrittenOut, membersAt, memberText } from './raw-json.ts'
 
 /** The way of events from a body into SQL: as the text that was sent, checked but never written anew. */
 
@@ -40,6 +40,7 @@ export function batchText(body: JsonBody): string {
 /** The text of `data`, for what sends it as it stands. */
 export function dataText(body: JsonBody): string | undefined {
   checkNumbers(body.text)
+  checkSize(`[${body.text}]`, () => 'data')
   return memberText(body.text, 'data')
 }
 
@@ -86,13 +87,28 @@ function checkNumbers(text: string): void {
   if (problem) throw invalid([problem])
 }
 
-/** 256 KiB of `data` as it was written, white space included. Only a text that is longer itself can hold one. */
+/**
+ * 256 KiB of `data` as it was written, white space included, and as much with its numbers written out, which is what
+ * receivers get; all of a batch no more than a body may have. Only a text that is longer itself, or grows, can hold more.
+ */
 function checkSize(eventsJson: string, pathOf: (index: number) => string): void {
-  if (Buffer.byteLength(eventsJson) <= maxDataBytes) return
+  const growth = growthWrittenOut(eventsJson)
+  const bytes = Buffer.byteLength(eventsJson)
+  if (bytes + growth <= maxDataBytes) return
   for (const { name, text, object } of membersAt(eventsJson, 2)) {
-    if (name !== 'data' || Buffer.byteLength(text) <= maxDataBytes) continue
-    const message = `must have at most ${maxDataBytes.toLocaleString('en')} bytes (256 KiB)`
-    const path = pathOf(object)
-    throw new PostriderError('too_large', `${path} ${message}`, { errors: [{ path, message }] })
+    if (name !== 'data') continue
+    const dataBytes = Buffer.byteLength(text)
+    if (dataBytes > maxDataBytes) throw tooLarge(pathOf(object), sizeInWords)
+    if (growth > 0 && dataBytes + growthWrittenOut(text) > maxDataBytes) {
+      throw tooLarge(pathOf(object), `${sizeInWords} ${writtenOut}`)
+    }
   }
+  if (bytes + growth > maxBatchBodyBytes) throw tooLarge('events', `must have at most 8 MiB ${writtenOut}`)
+}
+
+const sizeInWords = `must have at most ${maxDataBytes.toLocaleString('en')} bytes (256 KiB)`
+const writtenOut = 'with numbers such as 1e999 written out, as receivers get them'
+
+function tooLarge(path: string, message: string): PostriderError {
+  return new PostriderError('too_large', `${path} ${message}`, { errors: [{ path, message }] })
 }

@@ -20,15 +20,18 @@ export function addPages(app: App, { engine, serverUrl }: Pages): void {
     })
   }
   const document = openapi({ serverUrl })
-  add(routes.readiness.path, () => readiness(engine))
+  // Open to anyone and never limited, since probes depend on it: those who ask at once share one look at the database.
+  let looking: ReturnType<Engine['ready']> | undefined
+  const look = () => (looking ??= engine.ready().finally(() => (looking = undefined)))
+  add(routes.readiness.path, () => readiness(look))
   add(routes.metrics.path, () => metrics(engine))
   add(routes.openapi.path, () => Response.json(document))
   for (const path of docsPaths) add(path, docsAnswer(path))
   add(routes.home.path, homePage)
 }
 
-async function readiness(engine: Engine): Promise<Response> {
-  const { database, migrated } = await engine.ready()
+async function readiness(look: Engine['ready']): Promise<Response> {
+  const { database, migrated } = await look()
   const isReady = database && migrated
   const answer = { status: isReady ? 'ready' : 'not ready', database, migrated }
   return Response.json(answer, { status: isReady ? 200 : 503 })

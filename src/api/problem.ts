@@ -1,4 +1,4 @@
-import { PostriderError } from '../contract/errors.ts'
+import { type FieldError, PostriderError } from '../contract/errors.ts'
 import { isLockedOut, isTransient, isUnavailable } from '../database/transient.ts'
 
 /** Any error as one of ours: of what only the database or a mistake of ours knows, nothing gets out. */
@@ -39,8 +39,8 @@ export function problemAnswer({
     title,
     status,
     code,
-    detail: message,
-    ...(errors.length > 0 && { errors }),
+    detail: message.toWellFormed(),
+    ...(errors.length > 0 && { errors: errors.map(wellFormed) }),
   }
   return new Response(JSON.stringify(problem), {
     status,
@@ -50,4 +50,9 @@ export function problemAnswer({
       ...(code === 'unauthorized' && { 'www-authenticate': 'Bearer realm="postrider"' }),
     },
   })
+}
+
+/** What repeats a name of the caller's may hold, or have been cut to, half of a character, which many readers refuse. */
+function wellFormed({ path, message }: FieldError): FieldError {
+  return { path: path.toWellFormed(), message: message.toWellFormed() }
 }

@@ -2,6 +2,9 @@ import type { Static, TObject } from 'typebox'
 import type { FieldError } from '../contract/errors.ts'
 import { invalid, memberPath, unknownField, validate } from '../contract/validate.ts'
 
+/** As many as are told of a body: a short query can hold thousands. */
+const maxErrors = 8
+
 /**
  * The query of a call. A parameter is text; where its shape is a whole number, text that is one becomes it.
  *
@@ -24,7 +27,7 @@ export function readQuery<Shape extends TObject>(shape: Shape, search: URLSearch
       given[name] = read(text, property)
     }
   }
-  if (errors.length > 0) throw invalid(errors)
+  if (errors.length > 0) throw invalid(errors.slice(0, maxErrors))
   return validate(shape, given)
 }
 

@@ -1,28 +1,58 @@
 import { LRUCache } from 'lru-cache'
+import { parseAddress } from '../address.ts'
 import { PostriderError } from '../contract/errors.ts'
 
-/** The limits of one API process. Each call either passes or throws `rate_limited` with when to try again. */
+/**
+ * The limits of one API process. Each call either passes or throws `rate_limited` with when to try again. Keys go by
+ * their hashes here, and being known opens nothing: whether a key is right is asked of the database every time.
+ */
 export interface RateLimits {
-  /** A call with this project key. */
-  call(keyId: string): void
+  /** Before a key is looked up. One that was right when it came last counts for itself, any other for its address. */
+  call(keyHash: string, address: string): void
+  /** The key is right. */
+  known(keyHash: string): void
+  /** The key is wrong, or there is none. Right keys from that address pass all the same. */
+  refused(keyHash: string | undefined, address: string): void
   /** A test send of this project: these reach out to other people's servers at once. */
   testSend(projectId: string): void
-  /** A key that was refused, from this address. Right keys from there pass all the same. */
-  refusedKey(address: string): void
 }
 
-export const noRateLimits: RateLimits = { call() {}, testSend() {}, refusedKey() {} }
+export const noRateLimits: RateLimits = { call() {}, known() {}, refused() {}, testSend() {} }
 
 /** Generous for any honest use. In memory: each process counts for itself. */
 export function createRateLimits(nowMs: () => number = () => performance.now()): RateLimits {
   const calls = new Buckets({ perSecond: 1_000, burst: 2_000, nowMs })
+  const callsFrom = new Buckets({ perSecond: 2_000, burst: 4_000, nowMs })
+  // What a flood of keys that look right may ask of the database.
+  const lookUpsFrom = new Buckets({ perSecond: 100, burst: 1_000, nowMs })
+  const refusedFrom = new Buckets({ perSecond: 1, burst: 60, nowMs })
   const testSends = new Buckets({ perSecond: 0.5, burst: 30, nowMs })
-  const refusedKeys = new Buckets({ perSecond: 1, burst: 60, nowMs })
+  // Only right keys get in here, so that no flood of wrong ones pushes them out.
+  const knownKeys = new LRUCache<string, true>({ max: 50_000 })
   return {
-    call: (keyId) => pass(calls.take(keyId), 'This key makes too many calls.'),
+    call(keyHash, address) {
+      const from = networkOf(address)
+      if (!knownKeys.get(keyHash)) {
+        pass(lookUpsFrom.take(from), 'Too many unknown keys come from this address.')
+        return
+      }
+      pass(calls.take(keyHash), 'This key makes too many calls.')
+      pass(callsFrom.take(from), 'Too many calls come from this address.')
+    },
+    known: (keyHash) => void knownKeys.set(keyHash, true),
+    refused(keyHash, address) {
+      if (keyHash !== undefined) knownKeys.delete(keyHash)
+      pass(refusedFrom.take(networkOf(address)), 'Too many calls without a right key come from this address.')
+    },
     testSend: (projectId) => pass(testSends.take(projectId), 'This project sends too many tests.'),
-    refusedKey: (address) => pass(refusedKeys.take(address), 'Too many wrong keys came from this address.'),
   }
+}
+
+/** What counts as one address: whoever has one of IPv6 has the 2^64 of its network. */
+export function networkOf(address: string): string {
+  const bytes = parseAddress(address.replace(/%.*/s, ''))
+  if (!bytes) return address.slice(0, 64)
+  return bytes.length === 4 ? bytes.join('.') : `${Buffer.from(bytes.slice(0, 8)).toString('hex')}/64`
 }
 
 function pass(waitSeconds: number, detail: string): void {

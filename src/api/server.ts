@@ -4,7 +4,8 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import { type AddressInfo, isIP, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import proxyAddr from 'proxy-addr'
 import { PostriderError } from '../contract/errors.ts'
@@ -74,9 +75,12 @@ function httpServer(api: Api): Server {
   const listener = getRequestListener((request, env) => api.fetch(request, env), {
     // The application around us keeps the globals of its runtime.
     overrideGlobalObjects: false,
+    // For requests of HTTP/1.0, which need no Host header: probes of load balancers send such.
+    hostname: 'localhost',
     // A request so broken that no `Request` can be made of it: a bad Host header or path.
     errorHandler: () => problemAnswer(new PostriderError('bad_request', 'The request has no valid URL.')),
   })
+  const latestAnswers = new WeakMap<Duplex, ServerResponse>()
   const server = createHttpServer(
     {
       // Slow clients: 10 s for the headers, 60 s for the whole request.
@@ -86,9 +90,18 @@ function httpServer(api: Api): Server {
       keepAliveTimeout: 65_000,
       connectionsCheckingInterval: 5_000,
     },
-    (incoming, outgoing) => void listener(incoming, outgoing),
+    (incoming, outgoing) => {
+      latestAnswers.set(incoming.socket, outgoing)
+      void listener(incoming, outgoing)
+    },
   )
-  server.on('clientError', answerBrokenRequest)
+  server.on('clientError', (error, socket) => {
+    const answer = latestAnswers.get(socket)
+    // What is broken came behind a whole request: that one is answered first, or it would be told the wrong thing.
+    if (answer?.req.complete && !answer.writableFinished && !answer.destroyed) {
+      answer.once('close', () => answerBrokenRequest(error, socket as Socket))
+    } else answerBrokenRequest(error, socket as Socket)
+  })
   return server
 }
 
@@ -141,8 +154,14 @@ function clientAddress(trustedProxies: readonly string[]): (env: unknown) => str
   const isTrusted = proxyAddr.compile([...trustedProxies])
   return (env) => {
     const { incoming } = env as { incoming?: IncomingMessage }
-    return incoming && proxyAddr(incoming, isTrusted)
+    return incoming && asAddress(proxyAddr(incoming, isTrusted))
   }
+}
+
+/** An address without the port that some proxies write after it; what is none is nobody's. */
+function asAddress(text: string | undefined): string | undefined {
+  const bare = text?.replace(/^\[(.*)\](:\d+)?$/, '$1').replace(/^([\d.]+):\d+$/, '$1')
+  return bare !== undefined && isIP(bare) !== 0 ? bare : undefined
 }
 
 function urlOf({ address, family, port }: AddressInfo): string {

@@ -17,6 +17,13 @@ export function commandsOf(env: Environment, directory: string): Commands {
       const { runMigrate } = await import('./migrate.ts')
       return runMigrate(config, { action, to, print: (line) => process.stdout.write(`${line}\n`) })
     },
+    async keys(action) {
+      const given = loadConfig(env, directory)
+      const { announceKey, completeKeys } = await import('./keys.ts')
+      const { runKeys } = await import('./key-rotation.ts')
+      const config = await completeKeys(given, { needed: ['encryptionKeys'], onNewKey: announceKey })
+      return runKeys(config, { action, print: (line) => process.stdout.write(`${line}\n`) })
+    },
     async psql(args) {
       const config = loadConfig(env, directory)
       const { runPsql } = await import('./psql.ts')

@@ -51,6 +51,16 @@ export async function completeKeys(
   return complete
 }
 
+/** A generated key is shown on a terminal only: what goes to a file or a log collector stays there. */
+export function announceKey({ name, key, file }: NewKey): void {
+  const what = settings[name].name
+  if (name === 'adminKey' && process.stderr.isTTY) {
+    process.stderr.write(`A new ${what}, shown this once and kept in ${file}:\n\n  ${key}\n\n`)
+  } else {
+    process.stderr.write(`A new ${what} was generated into ${file}\n`)
+  }
+}
+
 function isMissing(config: Config, name: KeyName): boolean {
   return name === 'adminKey' ? config.adminKey === null : config.encryptionKeys.length === 0
 }

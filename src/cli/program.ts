@@ -1,6 +1,7 @@
 import { Argument, Command, CommanderError, InvalidArgumentError } from 'commander'
 import { version } from '../version.ts'
 import { exitCodes } from './failure.ts'
+import type { KeysAction } from './key-rotation.ts'
 import type { Migration } from './migrate.ts'
 import type { Parts } from './compose.ts'
 import { settingsHelp } from './settings-help.ts'
@@ -9,6 +10,7 @@ import { settingsHelp } from './settings-help.ts'
 export interface Commands {
   serve(parts: Parts): Promise<number>
   migrate(action: Migration, to: number | undefined): Promise<number>
+  keys(action: KeysAction): Promise<number>
   psql(args: readonly string[]): Promise<number>
   psqlUrl(): Promise<number>
   demo(options: { once: boolean }): Promise<number>
@@ -23,6 +25,7 @@ export async function runCommand(args: readonly string[], commands: Commands): P
   const program = buildProgram({
     serve: (parts) => answer(commands.serve(parts)),
     migrate: (action, to) => answer(commands.migrate(action, to)),
+    keys: (action) => answer(commands.keys(action)),
     psql: (psqlArgs) => answer(psqlArgs[0] === '--url' ? commands.psqlUrl() : commands.psql(psqlArgs)),
     demo: (options) => answer(commands.demo(options)),
   })
@@ -46,6 +49,7 @@ function asParsed(args: readonly string[]): readonly string[] {
 interface Actions {
   serve(parts: Parts): Promise<void>
   migrate(action: Migration, to: number | undefined): Promise<void>
+  keys(action: KeysAction): Promise<void>
   psql(args: readonly string[]): Promise<void>
   demo(options: { once: boolean }): Promise<void>
 }
@@ -112,6 +116,22 @@ function buildProgram(actions: Actions): Command {
     .action((action: Migration, { to }: { to?: number }) => actions.migrate(action, to))
 
   program
+    .command('keys')
+    .summary('encryption keys: rotate or status')
+    .description(
+      'Tells how many stored values each key of POSTRIDER_ENCRYPTION_KEYS is needed for, and with rotate first ' +
+        'encrypts all of them with the newest key, the one in front. Servers and workers go on meanwhile.',
+    )
+    .addArgument(
+      new Argument('<action>', 'rotate: encrypt everything with the newest key; status: only look').choices([
+        'rotate',
+        'status',
+      ]),
+    )
+    .addHelpText('after', keysExamples)
+    .action((action: KeysAction) => actions.keys(action))
+
+  program
     .command('psql')
     .summary('psql on the database in use')
     .description(
@@ -165,6 +185,15 @@ const serveExamples = `Examples:
   POSTRIDER_ALLOW_HTTP=true POSTRIDER_ALLOW_PRIVATE=127.0.0.0/8 postrider serve
 
 SIGTERM, SIGINT or SIGHUP stops it: what is under way is finished, within 20 s. A second one ends it at once.`
+
+const keysExamples = `
+A new key comes in, and an old one goes, without a delivery that fails:
+  1. POSTRIDER_ENCRYPTION_KEYS=k1:…,k2:…   the new key behind the old one, in every process: all can read it
+  2. POSTRIDER_ENCRYPTION_KEYS=k2:…,k1:…   the new key in front, in every process: all encrypt with it
+  3. postrider keys rotate                 with the same setting; again, if it was interrupted
+  4. POSTRIDER_ENCRYPTION_KEYS=k2:…        once it says that k1 is no longer needed
+Where one process does everything, the first step may be left out.
+openssl rand -base64 32 makes a key. Backups from before still need the old one.`
 
 const psqlExamples = `
 Examples:

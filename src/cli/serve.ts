@@ -1,8 +1,8 @@
-import { type Config, settings } from '../config.ts'
+import type { Config } from '../config.ts'
 import { createLogger, plainLines } from '../log.ts'
 import { compose, type Parts } from './compose.ts'
 import { exitCodes } from './failure.ts'
-import { completeKeys, type NewKey } from './keys.ts'
+import { announceKey, completeKeys } from './keys.ts'
 import { aborted, runUntilSignal } from './until-signal.ts'
 
 /** In characters: half of what a generated key has. */
@@ -29,14 +29,4 @@ export async function serve(incomplete: Config, parts: Parts): Promise<number> {
     await aborted(stopping)
     return exitCodes.done
   })
-}
-
-/** A generated key is shown on a terminal only: what goes to a file or a log collector stays there. */
-function announceKey({ name, key, file }: NewKey): void {
-  const what = settings[name].name
-  if (name === 'adminKey' && process.stderr.isTTY) {
-    process.stderr.write(`A new ${what}, shown this once and kept in ${file}:\n\n  ${key}\n\n`)
-  } else {
-    process.stderr.write(`A new ${what} was generated into ${file}\n`)
-  }
 }

@@ -1,6 +1,8 @@
 import type { TSchema } from 'typebox'
 import { version } from '../version.ts'
+import { Payload } from './deliveries.ts'
 import { type ErrorCode, errorCodes } from './errors.ts'
+import { receivedEvent } from './openapi-receiver.ts'
 import { type Route, routes } from './routes.ts'
 
 /** The contract as an OpenAPI 3.1 document: the table of routes in another form. */
@@ -38,6 +40,7 @@ export function openapi({ serverUrl }: OpenapiOptions) {
     security: [{ key: [] }],
     tags: Object.entries(tags).map(([name, description]) => ({ name, description })),
     paths,
+    webhooks: { event: plain(receivedEvent(refer(Payload, components))) },
     components: {
       schemas: components,
       responses: Object.fromEntries(allCodes.map((code) => [code, problemResponse(code)])),
@@ -63,7 +66,7 @@ const overview = `An *event* is published once; each *webhook* that matches it g
 
 Send a key as \`authorization: Bearer KEY\`. The admin key may do everything. The key of a project has one role: \`view\` reads, \`publish\` publishes events too, \`manage\` does everything inside its project. Anything of another project answers 404, as if it did not exist.
 
-Calls with one key, test sends and wrong keys are limited: 429 with \`retry-after\`.
+A key may have an end (\`expires_at\`), and opens nothing from the moment on that it is revoked. Calls with one key, calls from one address, wrong keys and test sends are limited: 429 with \`retry-after\`.
 
 Lists are newest first: \`limit\` (1 to 100, 50 by default) and \`cursor\`, the \`next_cursor\` of the page before. Times are RFC 3339.
 
@@ -275,6 +278,6 @@ function isObject(value: Json | undefined): value is JsonObject {
 }
 
 /** A shape as JSON Schema alone, without what TypeBox keeps with it. */
-function plain(shape: TSchema): JsonObject {
+function plain(shape: object): JsonObject {
   return JSON.parse(JSON.stringify(shape)) as JsonObject
 }

@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox'
-import { Moment, Name, oneOf, optional, strict, Uuid } from './text.ts'
+import { Moment, Name, nullable, oneOf, optional, strict, Time, Uuid } from './text.ts'
 
 /** A project and what identifies its callers: keys and applications. */
 
@@ -27,24 +27,39 @@ export const KeyRole = oneOf(keyRoles, {
     '`view` reads everything of the project, `publish` publishes events too, `manage` does everything inside the project.',
 })
 
+const apiKey = {
+  id: Uuid,
+  name: Name,
+  role: KeyRole,
+  expires_at: Type.With(nullable(Moment), {
+    description: 'From this moment on it opens nothing; null: it does not end by itself.',
+  }),
+  last_used_at: Type.With(nullable(Moment), {
+    description: 'When it last opened a call, to within a minute or so; null: never.',
+  }),
+  created_at: Moment,
+}
+
 export type ApiKey = Static<typeof ApiKey>
-export const ApiKey = strict({ id: Uuid, name: Name, role: KeyRole, created_at: Moment }, { title: 'ApiKey' })
+export const ApiKey = strict(apiKey, { title: 'ApiKey' })
 
 export type CreatedApiKey = Static<typeof CreatedApiKey>
 export const CreatedApiKey = strict(
-  {
-    id: Uuid,
-    name: Name,
-    role: KeyRole,
-    key: Type.String({ description: 'Shown this once; only its hash is stored.' }),
-    created_at: Moment,
-  },
+  { ...apiKey, key: Type.String({ description: 'Shown this once; only its hash is stored.' }) },
   { title: 'CreatedApiKey' },
 )
 
 export type NewApiKey = Static<typeof NewApiKey>
 export const NewApiKey = strict(
-  { name: Name, role: KeyRole },
+  {
+    name: Name,
+    role: KeyRole,
+    expires_at: optional(nullable(Time), {
+      default: null,
+      description:
+        'A moment in the future from which on it opens nothing; without it, it ends when it is revoked.',
+    }),
+  },
   { title: 'NewApiKey', examples: [{ name: 'shop backend', role: 'publish' }] },
 )
 

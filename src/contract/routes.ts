@@ -1,5 +1,6 @@
 import Type, { type Static, type TObject, type TSchema } from 'typebox'
 import { Attempts, Delivery, DeliveryDetails, DeliveryStatus, RescheduledDelivery } from './deliveries.ts'
+import { AuditAction, AuditEntry } from './audit.ts'
 import type { ErrorCode } from './errors.ts'
 import { EventDetails, NewEvent, NewEvents, Publication, Publications, PublishedEvent } from './events.ts'
 import { maxBatchBodyBytes, maxBodyBytes, maxEventBodyBytes } from './limits.ts'
@@ -15,7 +16,7 @@ import {
   Project,
   ProjectChanges,
 } from './projects.ts'
-import { EventType, optional, strict, Time, Uuid } from './text.ts'
+import { EventType, FreeText, optional, strict, Time, Uuid } from './text.ts'
 import { Cleanup, CleanupQuery, Health, Readiness, Recovery } from './upkeep.ts'
 import {
   CreatedWebhook,
@@ -80,6 +81,12 @@ const DeliveryQuery = pageQuery({
   status: optional(DeliveryStatus),
   event_id: optional(Uuid),
   event_type: optional(EventType),
+  ...period,
+})
+
+const AuditQuery = pageQuery({
+  action: optional(AuditAction),
+  resource_id: optional(FreeText),
   ...period,
 })
 
@@ -209,7 +216,8 @@ export const routes = {
     access: 'manage',
     tag: 'Webhooks',
     summary: 'Create a webhook',
-    description: 'The answer shows its secret this once.',
+    description:
+      'The answer shows its secret this once, or, with `signature_scheme: "v1a"`, its public key, which is shown later too.',
     body: body(NewWebhook),
     answers: { 201: CreatedWebhook },
   },
@@ -269,7 +277,7 @@ export const routes = {
     tag: 'Webhooks',
     summary: 'Replace the secret',
     description:
-      'Until `previous_expires_at` both secrets sign. Again during such an overlap is 409, unless `overlap_seconds` is 0.',
+      'Until `previous_expires_at` both secrets sign. Again during such an overlap is 409, unless `overlap_seconds` is 0. `signature_scheme` makes a `v1` webhook a `v1a` one and the other way round.',
     body: optionalBody(SecretRotation),
     answers: { 200: RotatedSecret },
     errors: ['conflict'],
@@ -362,6 +370,28 @@ export const routes = {
   },
   ...ofDelivery('OfWebhook', webhook),
 
+  listAuditLog: {
+    method: 'GET',
+    path: `${project}/audit-log`,
+    access: 'manage',
+    tag: 'Projects',
+    summary: 'Read who changed what',
+    description:
+      'Changes of the project, its keys, applications, webhooks and event types; deliveries that were retried or cancelled by hand, and replays. Secrets and values of headers are in none.',
+    query: AuditQuery,
+    answers: { 200: pageOf('audit_log', AuditEntry) },
+  },
+
+  listAllAuditLogs: {
+    method: 'GET',
+    path: '/api/admin/audit-log',
+    access: 'admin',
+    tag: 'Administration',
+    summary: 'Read who changed what in all projects',
+    description: 'Those that were deleted too, and what was done outside of projects.',
+    query: pageQuery({ project_id: optional(Uuid), ...AuditQuery.properties }),
+    answers: { 200: pageOf('audit_log', AuditEntry) },
+  },
   cleanUp: {
     method: 'POST',
     path: '/api/admin/webhooks/cleanup',

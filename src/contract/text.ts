@@ -42,11 +42,12 @@ export const Moment = Type.Unsafe<Date>({
   examples: ['2026-11-24T09:30:00.000Z'],
 })
 
+/** The repetition has an end, as the length has: without one, a name of megabytes would use up the stack of the match. */
 export const EventType = Type.String({
   minLength: 1,
   maxLength: 255,
   pattern: pattern(
-    '^[A-Za-z0-9_-]+(\\.[A-Za-z0-9_-]+)*$',
+    '^[A-Za-z0-9_-]+(\\.[A-Za-z0-9_-]+){0,127}$',
     'must be segments of A-Z a-z 0-9 _ - joined by dots, such as config.deployed',
   ),
   examples: ['config.deployed'],
@@ -56,7 +57,7 @@ export const EventTypePattern = Type.String({
   minLength: 1,
   maxLength: 255,
   pattern: pattern(
-    '^(\\*|[A-Za-z0-9_-]+(\\.[A-Za-z0-9_-]+)*(\\.\\*)?)$',
+    '^(\\*|[A-Za-z0-9_-]+(\\.[A-Za-z0-9_-]+){0,127}(\\.\\*)?)$',
     'must be *, an event type such as config.deployed, or a prefix such as config.*',
   ),
   description:

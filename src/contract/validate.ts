@@ -6,15 +6,60 @@ import { type FieldError, PostriderError } from './errors.ts'
 import { patternMessages } from './text.ts'
 
 /**
- * Checks a value against a shape, and answers it with its type. Nothing is coerced, filled in or taken away.
+ * Checks a value against a shape, and answers it with its type. Nothing is coerced or filled in; a member that code
+ * names and gives nothing, `{ name: undefined }`, is one that is not there.
  * Compiled at its first use, once for each shape.
  *
- * @throws {PostriderError} `validation_failed`, with what is wrong for each field
+ * @throws {PostriderError} `validation_failed`, with what is wrong for each field; at most the first eight
  */
 export function validate<Schema extends TSchema>(schema: Schema, value: unknown): Static<Schema> {
   const validator = validatorOf(schema)
-  if (validator.Check(value)) return value as Static<Schema>
-  throw invalid(fieldErrors(schema, value, validator.Errors(value)))
+  const given = withoutUndefined(schema, value)
+  if (validator.Check(given)) return given as Static<Schema>
+  const excerpt = excerptOf(schema, given)
+  throw invalid(fieldErrors(schema, excerpt, validator.Errors(excerpt)))
+}
+
+/**
+ * As much of a wrong value as there is to say about it. All errors are looked for, however few are told: through
+ * millions of entries or unknown fields that would take seconds.
+ */
+function excerptOf(schema: TSchema, value: unknown): unknown {
+  const { properties, items, maxItems = 1_000 } = schema as ShapeOfContainer
+  if (Array.isArray(value)) {
+    return items ? value.slice(0, maxItems + 1).map((item) => excerptOf(items, item)) : value
+  }
+  if (!properties || typeof value !== 'object' || value === null) return value
+  const members: [string, unknown][] = []
+  let unknown = 0
+  for (const name in value) {
+    if (!Object.hasOwn(value, name)) continue
+    const member = (value as Record<string, unknown>)[name]
+    if (Object.hasOwn(properties, name)) members.push([name, excerptOf(properties[name]!, member)])
+    else if ((unknown += 1) <= 8) members.push([name, member])
+  }
+  return Object.fromEntries(members)
+}
+
+interface ShapeOfContainer {
+  properties?: Record<string, TSchema>
+  items?: TSchema
+  maxItems?: number
+}
+
+/** The value without fields that are `undefined`, as deep as objects with known fields go; itself if it has none. */
+function withoutUndefined(schema: TSchema, value: unknown): unknown {
+  const { properties } = schema as { properties?: Record<string, TSchema> }
+  if (!properties || typeof value !== 'object' || value === null || Array.isArray(value)) return value
+  let given = value as Record<string, unknown>
+  for (const [name, property] of Object.entries(properties)) {
+    if (!Object.hasOwn(given, name)) continue
+    const member = withoutUndefined(property, given[name])
+    if (member !== undefined && member === given[name]) continue
+    const { [name]: _, ...rest } = given
+    given = member === undefined ? rest : { ...rest, [name]: member }
+  }
+  return given
 }
 
 /** One error for all fields that are wrong. */
@@ -168,7 +213,7 @@ function unescaped(token: string): string {
 }
 
 /** A name of the caller's, as much of it as an answer needs. */
-function shortened(name: string): string {
+export function shortened(name: string): string {
   return name.length > 100 ? `${name.slice(0, 100)}…` : name
 }
 

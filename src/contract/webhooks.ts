@@ -46,7 +46,16 @@ const fields = {
     examples: [{ 'x-api-token': 'token of the receiver' }],
   }),
   is_active: Type.Boolean({ description: 'Only an active one gets events.' }),
+  signature_scheme: oneOf(['v1', 'v1a'], {
+    description:
+      'How its requests are signed (Standard Webhooks): `v1` is HMAC-SHA256 with a secret that the receiver shares, `v1a` Ed25519 with a private key that never leaves the server; receivers verify with its public key. `regenerate-secret` changes it.',
+  }),
 }
+
+const PublicKey = Type.String({
+  description: 'An Ed25519 public key: `whpk_` and the base64 of its 32 bytes.',
+  examples: ['whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4='],
+})
 
 export type Webhook = Static<typeof Webhook>
 export const Webhook = strict(
@@ -68,6 +77,11 @@ export const Webhook = strict(
       description: 'Names of its own headers; values are never shown.',
     }),
     policy: WebhookPolicy,
+    signature_scheme: fields.signature_scheme,
+    public_keys: Type.Array(PublicKey, {
+      description:
+        'What verifies its `v1a` signatures: the public key, and during an overlap the one before, newest first. Empty for `v1`.',
+    }),
     created_at: Moment,
     updated_at: Moment,
     created_by_id: nullable(Uuid),
@@ -88,6 +102,8 @@ export const Webhook = strict(
         description: null,
         header_names: ['x-api-token'],
         policy: usualPolicy,
+        signature_scheme: 'v1',
+        public_keys: [],
         created_at: '2026-11-24T09:00:00.000Z',
         updated_at: '2026-11-24T09:00:00.000Z',
         created_by_id: null,
@@ -98,13 +114,19 @@ export const Webhook = strict(
 
 const Secret = Type.String({
   maxLength: 100,
-  description: 'Signs each request (Standard Webhooks): `whsec_` and the base64 of 24 to 64 bytes.',
+  description:
+    'Signs each request (Standard Webhooks): `whsec_` and the base64 of 24 to 64 bytes; for `v1a` `whsk_` and the base64 of an Ed25519 seed and its public key.',
   examples: ['whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'],
 })
 
 export type CreatedWebhook = Static<typeof CreatedWebhook>
 export const CreatedWebhook = strict(
-  { ...Webhook.properties, secret: Type.With(Secret, { description: 'Shown this once.' }) },
+  {
+    ...Webhook.properties,
+    secret: Type.With(nullable(Secret), {
+      description: 'Shown this once. null for `v1a`, where receivers need only one of `public_keys`.',
+    }),
+  },
   { title: 'CreatedWebhook' },
 )
 
@@ -116,8 +138,10 @@ const optionalFields = {
   headers: optional(fields.headers, { default: {} }),
   is_active: optional(fields.is_active, { default: true }),
   policy: optional(WebhookPolicyChanges),
+  signature_scheme: optional(fields.signature_scheme, { default: 'v1' }),
   secret: optional(Secret, {
-    description: 'A secret of the caller, `whsec_` and the base64 of 24 to 64 bytes; without it one is made.',
+    description:
+      'A secret of the caller: `whsec_` and the base64 of 24 to 64 bytes, or for `v1a` `whsk_` and the base64 of an Ed25519 seed and its public key. Without it one is made.',
   }),
 }
 
@@ -153,6 +177,10 @@ export const SecretRotation = strict(
       default: 86_400,
       description: 'How long the secret before signs too; 0 ends it at once.',
     }),
+    signature_scheme: optional(fields.signature_scheme, {
+      description:
+        'What the new secret is for; without it, the scheme stays. During the overlap both schemes sign.',
+    }),
   },
   { title: 'SecretRotation', examples: [{ overlap_seconds: 86_400 }] },
 )
@@ -160,7 +188,12 @@ export const SecretRotation = strict(
 export type RotatedSecret = Static<typeof RotatedSecret>
 export const RotatedSecret = strict(
   {
-    secret: Type.With(Secret, { description: 'The new secret, shown this once.' }),
+    secret: Type.With(nullable(Secret), {
+      description: 'The new secret, shown this once; null for `v1a`.',
+    }),
+    public_key: Type.With(nullable(PublicKey), {
+      description: 'What verifies with it, for `v1a`; null for `v1`.',
+    }),
     previous_expires_at: Type.With(nullable(Moment), {
       description: 'Until then the secret before signs too; null when it ended at once.',
     }),

@@ -1,8 +1,16 @@
 import { type ClientBase, Pool, type QueryConfig } from 'pg'
+import { beginAs, type Scope } from './scope.ts'
+import { boundedTimes } from './times.ts'
 
 /** Anything that runs one statement: a pool, a client inside a transaction, an adapter around another driver. */
 export interface Queryable {
   query<Row = Record<string, unknown>>(text: string, values?: unknown[]): Promise<QueryResult<Row>>
+}
+
+/** The whole database, or what one project sees of it. */
+export interface Transactable extends Queryable {
+  /** Runs `work` in one transaction: commits its result, or rolls back and throws what it threw. */
+  transaction<Result>(work: (transaction: Queryable) => Promise<Result>): Promise<Result>
 }
 
 export interface QueryResult<Row> {
@@ -23,7 +31,7 @@ export type DatabaseOptions =
   | { pool: Pool }
 
 /** The one way to PostgreSQL: a pool of our own, or the application's. Only a pool of our own is closed by `close()`. */
-export class Database implements Queryable {
+export class Database implements Transactable {
   readonly pool: Pool
   readonly #owned: boolean
 
@@ -39,6 +47,7 @@ export class Database implements Queryable {
       max: options.maxConnections ?? 10,
       application_name: 'postrider',
       connectionTimeoutMillis: 5_000,
+      types: boundedTimes,
       query_timeout: options.queryTimeoutMs,
       // In a statement of its own: a pooler in front refuses what it does not know in the start of a connection.
       ...(lockTimeoutMs !== undefined && {
@@ -67,14 +76,29 @@ export class Database implements Queryable {
     >
   }
 
-  /** Runs `work` in one transaction: commits its result, or rolls back and throws what it threw. */
-  async transaction<Result>(work: (transaction: Queryable) => Promise<Result>): Promise<Result> {
+  transaction<Result>(work: (transaction: Queryable) => Promise<Result>): Promise<Result> {
+    return this.#transaction('BEGIN', work)
+  }
+
+  /** The same database for one caller. Each statement is in a transaction that begins by saying for whom it is. */
+  scopedTo(scope: Scope): Transactable {
+    const begin = beginAs(scope)
+    return {
+      query: (text, values) => this.#transaction(begin, (transaction) => transaction.query(text, values)),
+      transaction: (work) => this.#transaction(begin, work),
+    }
+  }
+
+  async #transaction<Result>(
+    begin: string,
+    work: (transaction: Queryable) => Promise<Result>,
+  ): Promise<Result> {
     const client = await this.pool.connect()
     let broken: Error | undefined
     // A lost connection fails the statement that runs. Without a listener it would also end the process.
     client.on('error', ignore)
     try {
-      await client.query('BEGIN')
+      await client.query(begin)
       const result = await work(client)
       await client.query('COMMIT')
       return result

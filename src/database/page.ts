@@ -1,4 +1,5 @@
 import { invalidField } from '../contract/errors.ts'
+import { isUuid } from '../ids.ts'
 import type { Queryable } from './database.ts'
 
 /** What a caller asks of a list: `limit` 1..100, and the `next_cursor` of the page before. */
@@ -24,7 +25,8 @@ interface PageQuery {
 
 /**
  * One page of a list, newest first. The cursor names the last row seen by (created_at, id), not an offset: rows that
- * are inserted meanwhile move nothing. Times go through the cursor as whole microseconds, as PostgreSQL keeps them.
+ * are inserted meanwhile move nothing. Times go through the cursor as whole microseconds, as PostgreSQL keeps them;
+ * rows that were written by hand may hold any, and infinity too.
  */
 export async function readPage<Row extends { id: string }>(
   queryable: Queryable,
@@ -36,14 +38,13 @@ export async function readPage<Row extends { id: string }>(
   if (cursor !== undefined) {
     const { microseconds, id } = decodeCursor(cursor)
     parameters.push(microseconds, id)
-    conditions.push(
-      `(row.created_at, row.id) < ('epoch'::timestamptz + $${parameters.length - 1}::bigint * interval '1 microsecond', $${parameters.length}::uuid)`,
-    )
+    const moment = momentOf(`$${parameters.length - 1}`, microseconds)
+    conditions.push(`(row.created_at, row.id) < (${moment}, $${parameters.length}::uuid)`)
   }
   parameters.push(limit + 1)
 
   const { rows } = await queryable.query<Row & { microseconds: string }>(
-    `SELECT (EXTRACT(EPOCH FROM row.created_at) * 1000000)::bigint AS microseconds, ${columns}
+    `SELECT ${microsecondsOf('row.created_at')} AS microseconds, ${columns}
      FROM ${from} AS row
      WHERE ${conditions.length === 0 ? 'true' : conditions.join(' AND ')}
      ORDER BY row.created_at DESC, row.id DESC
@@ -59,14 +60,43 @@ export async function readPage<Row extends { id: string }>(
   }
 }
 
+/** As text: the last years that PostgreSQL knows are too large for a bigint. */
+function microsecondsOf(column: string): string {
+  return `CASE
+         WHEN isfinite(${column}) THEN trunc(EXTRACT(EPOCH FROM ${column}) * 1000000)::text
+         ELSE ${column}::text
+       END`
+}
+
+/** The way back, exact: days and the rest, since an interval of microseconds alone passes through a double. */
+function momentOf(parameter: string, microseconds: string): string {
+  if (microseconds.endsWith('infinity')) return `${parameter}::timestamptz`
+  return `(
+         'epoch'::timestamp
+         + make_interval(days => div(${parameter}::numeric, 86400000000)::integer)
+         + mod(${parameter}::numeric, 86400000000)::bigint * interval '1 microsecond'
+       ) AT TIME ZONE 'UTC'`
+}
+
 function encodeCursor(microseconds: string, id: string): string {
   return Buffer.from(`${microseconds}.${id}`).toString('base64url')
 }
 
 function decodeCursor(cursor: string): { microseconds: string; id: string } {
-  const match = /^(-?\d{1,18})\.([0-9a-f-]{36})$/.exec(Buffer.from(cursor, 'base64url').toString())
-  if (!match?.[1] || !match[2] || !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(match[2])) {
+  const text = Buffer.from(cursor, 'base64url').toString()
+  const [, microseconds, id] = /^(-?(?:\d{1,19}|infinity))\.([0-9a-f-]{36})$/.exec(text) ?? []
+  if (microseconds === undefined || id === undefined || !isUuid(id)) {
     throw invalidField('cursor', 'must be the next_cursor of an earlier page of the same list')
   }
-  return { microseconds: match[1], id: match[2] }
+  return { microseconds: microseconds.endsWith('infinity') ? microseconds : bounded(microseconds), id }
 }
+
+/** Within what PostgreSQL knows, from 4714 BC to the year 294276: beyond it a cursor was made by hand. */
+function bounded(microseconds: string): string {
+  const count = BigInt(microseconds)
+  if (count < firstMicrosecond) return String(firstMicrosecond)
+  return String(count > lastMicrosecond ? lastMicrosecond : count)
+}
+
+const firstMicrosecond = -210_866_803_200_000_000n
+const lastMicrosecond = 9_224_318_015_999_999_999n

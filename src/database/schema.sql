@@ -1,6 +1,7 @@
 -- What the migrations make, for reading. Made by `node scripts/schema.ts`; not to be edited.
 
 CREATE SCHEMA postrider;
+GRANT USAGE ON SCHEMA postrider TO postrider_tenant;
 
 CREATE TYPE postrider.webhook_delivery_status AS ENUM (
   'pending',
@@ -22,12 +23,21 @@ CREATE TABLE postrider.api_keys (
   role text NOT NULL,
   key_hash bytea NOT NULL,
   created_at timestamp with time zone NOT NULL DEFAULT now(),
+  expires_at timestamp with time zone,
+  last_used_at timestamp with time zone,
   CONSTRAINT api_keys_pkey PRIMARY KEY (id),
   CONSTRAINT api_keys_project_id_fkey FOREIGN KEY (project_id) REFERENCES postrider.projects(id) ON DELETE CASCADE,
   CONSTRAINT api_keys_key_hash_check CHECK ((octet_length(key_hash) = 32)),
   CONSTRAINT api_keys_role_check CHECK ((role = ANY (ARRAY['view'::text, 'publish'::text, 'manage'::text])))
 );
 CREATE INDEX idx_api_keys_project ON postrider.api_keys USING btree (project_id, created_at DESC, id DESC);
+CREATE TRIGGER api_keys_audit AFTER INSERT OR DELETE OR UPDATE ON postrider.api_keys FOR EACH ROW EXECUTE FUNCTION postrider.audit_change('api_key', 'id', 'id project_id name role expires_at');
+ALTER TABLE postrider.api_keys ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_project ON postrider.api_keys
+  USING ((project_id = postrider.current_project()));
+GRANT DELETE ON postrider.api_keys TO postrider_tenant;
+GRANT INSERT ON postrider.api_keys TO postrider_tenant;
+GRANT SELECT (id, project_id, name, role, created_at, expires_at, last_used_at) ON postrider.api_keys TO postrider_tenant;
 
 CREATE TABLE postrider.applications (
   id uuid NOT NULL DEFAULT postrider.uuid_generate_v7(),
@@ -38,7 +48,40 @@ CREATE TABLE postrider.applications (
   CONSTRAINT applications_project_id_fkey FOREIGN KEY (project_id) REFERENCES postrider.projects(id) ON DELETE CASCADE
 );
 CREATE INDEX idx_applications_project ON postrider.applications USING btree (project_id, created_at DESC, id DESC);
+CREATE TRIGGER applications_audit AFTER INSERT OR DELETE OR UPDATE ON postrider.applications FOR EACH ROW EXECUTE FUNCTION postrider.audit_change('application', 'id', 'id project_id name');
 CREATE TRIGGER applications_disable_webhooks BEFORE DELETE ON postrider.applications FOR EACH ROW EXECUTE FUNCTION postrider.disable_webhooks_of_application();
+ALTER TABLE postrider.applications ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_project ON postrider.applications
+  USING ((project_id = postrider.current_project()));
+GRANT DELETE ON postrider.applications TO postrider_tenant;
+GRANT INSERT ON postrider.applications TO postrider_tenant;
+GRANT SELECT ON postrider.applications TO postrider_tenant;
+
+CREATE TABLE postrider.audit_log (
+  id uuid NOT NULL DEFAULT postrider.uuid_generate_v7(),
+  created_at timestamp with time zone NOT NULL DEFAULT clock_timestamp(),
+  project_id uuid,
+  action text NOT NULL,
+  resource_type text,
+  resource_id text,
+  actor_kind text NOT NULL,
+  actor_id text,
+  actor_name text,
+  before jsonb,
+  after jsonb,
+  address text,
+  request_id text,
+  CONSTRAINT audit_log_pkey PRIMARY KEY (id),
+  CONSTRAINT audit_log_actor_kind_check CHECK ((actor_kind = ANY (ARRAY['api_key'::text, 'user'::text, 'admin'::text, 'system'::text, 'sql'::text])))
+);
+CREATE INDEX idx_audit_log_created_at ON postrider.audit_log USING btree (created_at DESC, id DESC);
+CREATE INDEX idx_audit_log_project ON postrider.audit_log USING btree (project_id, created_at DESC, id DESC);
+CREATE TRIGGER audit_log_keep BEFORE DELETE OR UPDATE ON postrider.audit_log FOR EACH ROW EXECUTE FUNCTION postrider.keep_audit_log();
+CREATE TRIGGER audit_log_keep_all BEFORE TRUNCATE ON postrider.audit_log FOR EACH STATEMENT EXECUTE FUNCTION postrider.keep_audit_log();
+ALTER TABLE postrider.audit_log ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_project ON postrider.audit_log
+  USING ((project_id = postrider.current_project()));
+GRANT SELECT ON postrider.audit_log TO postrider_tenant;
 
 CREATE TABLE postrider.deliveries (
   id uuid NOT NULL DEFAULT postrider.uuid_generate_v7(),
@@ -73,6 +116,11 @@ CREATE INDEX idx_webhook_deliveries_project_history ON postrider.deliveries USIN
 CREATE INDEX idx_webhook_deliveries_webhook_history ON postrider.deliveries USING btree (webhook_id, created_at DESC, id DESC);
 CREATE UNIQUE INDEX idx_deliveries_event_webhook ON postrider.deliveries USING btree (event_id, webhook_id);
 CREATE TRIGGER deliveries_delete_attempts AFTER DELETE ON postrider.deliveries REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION postrider.delete_attempts_of_deliveries();
+ALTER TABLE postrider.deliveries ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_project ON postrider.deliveries
+  USING ((project_id = postrider.current_project()));
+GRANT SELECT ON postrider.deliveries TO postrider_tenant;
+GRANT UPDATE (status, max_attempts, scheduled_at, last_error, delivered_at, max_rescues, retried_at) ON postrider.deliveries TO postrider_tenant;
 
 CREATE TABLE postrider.delivery_line_waiting (
   webhook_id uuid NOT NULL,
@@ -80,6 +128,13 @@ CREATE TABLE postrider.delivery_line_waiting (
   delivery_id uuid NOT NULL,
   CONSTRAINT delivery_line_waiting_pkey PRIMARY KEY (webhook_id, "position")
 );
+ALTER TABLE postrider.delivery_line_waiting ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_project ON postrider.delivery_line_waiting
+  USING ((EXISTS ( SELECT
+   FROM postrider.webhooks webhook
+  WHERE ((webhook.id = delivery_line_waiting.webhook_id) AND (webhook.project_id = postrider.current_project())))));
+GRANT DELETE ON postrider.delivery_line_waiting TO postrider_tenant;
+GRANT SELECT ON postrider.delivery_line_waiting TO postrider_tenant;
 
 CREATE TABLE postrider.delivery_lines (
   webhook_id uuid NOT NULL,
@@ -87,6 +142,11 @@ CREATE TABLE postrider.delivery_lines (
   CONSTRAINT delivery_lines_pkey PRIMARY KEY (webhook_id),
   CONSTRAINT delivery_lines_webhook_id_fkey FOREIGN KEY (webhook_id) REFERENCES postrider.webhooks(id) ON DELETE CASCADE
 ) WITH (fillfactor=50);
+ALTER TABLE postrider.delivery_lines ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_project ON postrider.delivery_lines
+  USING ((EXISTS ( SELECT
+   FROM postrider.webhooks webhook
+  WHERE ((webhook.id = delivery_lines.webhook_id) AND (webhook.project_id = postrider.current_project())))));
 
 CREATE TABLE postrider.delivery_queue (
   webhook_id uuid NOT NULL,
@@ -94,6 +154,14 @@ CREATE TABLE postrider.delivery_queue (
   delivery_id uuid NOT NULL,
   CONSTRAINT delivery_queue_pkey PRIMARY KEY (webhook_id, scheduled_at, delivery_id)
 ) WITH (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=5000, autovacuum_vacuum_cost_delay=0);
+ALTER TABLE postrider.delivery_queue ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_project ON postrider.delivery_queue
+  USING ((EXISTS ( SELECT
+   FROM postrider.webhooks webhook
+  WHERE ((webhook.id = delivery_queue.webhook_id) AND (webhook.project_id = postrider.current_project())))));
+GRANT DELETE ON postrider.delivery_queue TO postrider_tenant;
+GRANT INSERT ON postrider.delivery_queue TO postrider_tenant;
+GRANT SELECT ON postrider.delivery_queue TO postrider_tenant;
 
 CREATE TABLE postrider.delivery_schedule (
   scheduled_at timestamp with time zone NOT NULL,
@@ -102,6 +170,13 @@ CREATE TABLE postrider.delivery_schedule (
   CONSTRAINT delivery_schedule_pkey PRIMARY KEY (scheduled_at, delivery_id)
 );
 CREATE INDEX idx_delivery_schedule_webhook ON postrider.delivery_schedule USING btree (webhook_id);
+ALTER TABLE postrider.delivery_schedule ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_project ON postrider.delivery_schedule
+  USING ((EXISTS ( SELECT
+   FROM postrider.webhooks webhook
+  WHERE ((webhook.id = delivery_schedule.webhook_id) AND (webhook.project_id = postrider.current_project())))));
+GRANT DELETE ON postrider.delivery_schedule TO postrider_tenant;
+GRANT SELECT ON postrider.delivery_schedule TO postrider_tenant;
 
 CREATE TABLE postrider.event_payloads (
   project_id uuid NOT NULL,
@@ -109,6 +184,10 @@ CREATE TABLE postrider.event_payloads (
   payload jsonb NOT NULL,
   CONSTRAINT event_payloads_pkey PRIMARY KEY (project_id, event_id)
 );
+ALTER TABLE postrider.event_payloads ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_project ON postrider.event_payloads
+  USING ((project_id = postrider.current_project()));
+GRANT SELECT ON postrider.event_payloads TO postrider_tenant;
 
 CREATE TABLE postrider.events (
   project_id uuid NOT NULL,
@@ -123,6 +202,10 @@ CREATE TABLE postrider.events (
 );
 CREATE INDEX idx_events_created_at ON postrider.events USING btree (created_at);
 CREATE INDEX idx_events_project_created_at ON postrider.events USING btree (project_id, created_at DESC, id DESC);
+ALTER TABLE postrider.events ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_project ON postrider.events
+  USING ((project_id = postrider.current_project()));
+GRANT SELECT ON postrider.events TO postrider_tenant;
 
 CREATE TABLE postrider.migrations (
   version integer NOT NULL,
@@ -140,8 +223,15 @@ CREATE TABLE postrider.projects (
   CONSTRAINT projects_pkey PRIMARY KEY (id)
 );
 CREATE INDEX idx_projects_created_at ON postrider.projects USING btree (created_at DESC, id DESC);
+CREATE TRIGGER projects_audit AFTER INSERT OR DELETE OR UPDATE ON postrider.projects FOR EACH ROW EXECUTE FUNCTION postrider.audit_change('project', 'id', 'id name');
 CREATE TRIGGER projects_delete_events AFTER DELETE ON postrider.projects FOR EACH ROW EXECUTE FUNCTION postrider.delete_events_of_project();
 CREATE TRIGGER projects_touch_updated_at BEFORE UPDATE ON postrider.projects FOR EACH ROW EXECUTE FUNCTION postrider.touch_updated_at();
+ALTER TABLE postrider.projects ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_project ON postrider.projects
+  USING ((id = postrider.current_project()));
+GRANT DELETE ON postrider.projects TO postrider_tenant;
+GRANT SELECT ON postrider.projects TO postrider_tenant;
+GRANT UPDATE (name) ON postrider.projects TO postrider_tenant;
 
 CREATE TABLE postrider.replays (
   id uuid NOT NULL DEFAULT postrider.uuid_generate_v7(),
@@ -165,6 +255,13 @@ CREATE TABLE postrider.replays (
 );
 CREATE INDEX idx_replays_created_at ON postrider.replays USING btree (created_at);
 CREATE UNIQUE INDEX idx_replays_running ON postrider.replays USING btree (webhook_id, status, since, until, event_types) NULLS NOT DISTINCT WHERE (finished_at IS NULL);
+CREATE TRIGGER replays_audit AFTER INSERT ON postrider.replays FOR EACH ROW EXECUTE FUNCTION postrider.audit_replay();
+ALTER TABLE postrider.replays ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_project ON postrider.replays
+  USING ((project_id = postrider.current_project()));
+GRANT INSERT ON postrider.replays TO postrider_tenant;
+GRANT SELECT ON postrider.replays TO postrider_tenant;
+GRANT UPDATE (count) ON postrider.replays TO postrider_tenant;
 
 CREATE TABLE postrider.upkeep (
   name text NOT NULL,
@@ -181,7 +278,7 @@ CREATE TABLE postrider.users (
   CONSTRAINT users_email_key UNIQUE (email)
 );
 
-CREATE VIEW postrider.webhook_deliveries AS
+CREATE VIEW postrider.webhook_deliveries WITH (security_invoker=true) AS
  SELECT delivery.id,
     delivery.webhook_id,
     delivery.event_id,
@@ -204,6 +301,7 @@ CREATE VIEW postrider.webhook_deliveries AS
    FROM (postrider.deliveries delivery
      LEFT JOIN postrider.event_payloads stored ON (((stored.project_id = delivery.project_id) AND (stored.event_id = delivery.event_id))));
 CREATE TRIGGER webhook_deliveries_write INSTEAD OF INSERT OR DELETE OR UPDATE ON postrider.webhook_deliveries FOR EACH ROW EXECUTE FUNCTION postrider.write_webhook_delivery();
+GRANT SELECT ON postrider.webhook_deliveries TO postrider_tenant;
 
 CREATE TABLE postrider.webhook_delivery_attempts (
   id uuid NOT NULL DEFAULT postrider.uuid_generate_v7(),
@@ -221,6 +319,12 @@ CREATE TABLE postrider.webhook_delivery_attempts (
   CONSTRAINT webhook_delivery_attempts_attempt_check CHECK ((attempt >= 1)),
   CONSTRAINT webhook_delivery_attempts_outcome_check CHECK ((outcome = ANY (ARRAY['delivered'::text, 'retry'::text, 'failed'::text, 'interrupted'::text])))
 );
+ALTER TABLE postrider.webhook_delivery_attempts ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_project ON postrider.webhook_delivery_attempts
+  USING ((EXISTS ( SELECT
+   FROM postrider.deliveries delivery
+  WHERE ((delivery.id = webhook_delivery_attempts.delivery_id) AND (delivery.project_id = postrider.current_project())))));
+GRANT SELECT ON postrider.webhook_delivery_attempts TO postrider_tenant;
 
 CREATE TABLE postrider.webhook_event_types (
   project_id uuid NOT NULL,
@@ -235,7 +339,15 @@ CREATE TABLE postrider.webhook_event_types (
   CONSTRAINT webhook_event_types_project_id_fkey FOREIGN KEY (project_id) REFERENCES postrider.projects(id) ON DELETE CASCADE,
   CONSTRAINT webhook_event_types_name_check CHECK (((name)::text ~ '^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$'::text))
 );
+CREATE TRIGGER webhook_event_types_audit AFTER INSERT OR DELETE OR UPDATE ON postrider.webhook_event_types FOR EACH ROW EXECUTE FUNCTION postrider.audit_change('event_type', 'name', 'project_id name description schema example deprecated');
 CREATE TRIGGER webhook_event_types_touch_updated_at BEFORE UPDATE ON postrider.webhook_event_types FOR EACH ROW EXECUTE FUNCTION postrider.touch_updated_at();
+ALTER TABLE postrider.webhook_event_types ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_project ON postrider.webhook_event_types
+  USING ((project_id = postrider.current_project()));
+GRANT DELETE ON postrider.webhook_event_types TO postrider_tenant;
+GRANT INSERT ON postrider.webhook_event_types TO postrider_tenant;
+GRANT SELECT ON postrider.webhook_event_types TO postrider_tenant;
+GRANT UPDATE ON postrider.webhook_event_types TO postrider_tenant;
 
 CREATE TABLE postrider.webhook_rates (
   webhook_id uuid NOT NULL,
@@ -244,6 +356,11 @@ CREATE TABLE postrider.webhook_rates (
   CONSTRAINT webhook_rates_pkey PRIMARY KEY (webhook_id),
   CONSTRAINT webhook_rates_webhook_id_fkey FOREIGN KEY (webhook_id) REFERENCES postrider.webhooks(id) ON DELETE CASCADE
 ) WITH (fillfactor=50);
+ALTER TABLE postrider.webhook_rates ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_project ON postrider.webhook_rates
+  USING ((EXISTS ( SELECT
+   FROM postrider.webhooks webhook
+  WHERE ((webhook.id = webhook_rates.webhook_id) AND (webhook.project_id = postrider.current_project())))));
 
 CREATE TABLE postrider.webhooks (
   id uuid NOT NULL DEFAULT postrider.uuid_generate_v7(),
@@ -268,6 +385,8 @@ CREATE TABLE postrider.webhooks (
   max_in_flight integer,
   rate_per_second double precision,
   ordered boolean NOT NULL DEFAULT false,
+  public_key text,
+  previous_public_key text,
   CONSTRAINT webhooks_pkey PRIMARY KEY (id),
   CONSTRAINT webhooks_application_id_fkey FOREIGN KEY (project_id, application_id) REFERENCES postrider.applications(project_id, id) ON DELETE SET NULL (application_id),
   CONSTRAINT webhooks_created_by_id_fkey FOREIGN KEY (created_by_id) REFERENCES postrider.users(id) ON DELETE SET NULL,
@@ -279,7 +398,9 @@ CREATE TABLE postrider.webhooks (
   CONSTRAINT webhooks_event_types_check CHECK ((jsonb_typeof(event_types) = 'array'::text)),
   CONSTRAINT webhooks_headers_check CHECK ((jsonb_typeof(headers) = 'object'::text)),
   CONSTRAINT webhooks_max_in_flight_check CHECK (((max_in_flight >= 1) AND (max_in_flight <= 1000))),
+  CONSTRAINT webhooks_previous_public_key_check CHECK (((previous_public_key ~ '^whpk_[A-Za-z0-9+/]{43}=$'::text) AND ((previous_public_key IS NULL) OR (previous_secret IS NOT NULL)))),
   CONSTRAINT webhooks_previous_secret_check CHECK (((previous_secret IS NULL) = (previous_secret_expires_at IS NULL))),
+  CONSTRAINT webhooks_public_key_check CHECK ((public_key ~ '^whpk_[A-Za-z0-9+/]{43}=$'::text)),
   CONSTRAINT webhooks_rate_per_second_check CHECK (((rate_per_second >= (0.01)::double precision) AND (rate_per_second <= (10000)::double precision))),
   CONSTRAINT webhooks_retry_seconds_check CHECK (((cardinality(retry_seconds) <= 20) AND (array_position(retry_seconds, NULL::integer) IS NULL) AND (1 <= ALL (retry_seconds)) AND (604800 >= ALL (retry_seconds)))),
   CONSTRAINT webhooks_timeout_ms_check CHECK (((timeout_ms >= 1000) AND (timeout_ms <= 15000))),
@@ -289,10 +410,18 @@ CREATE INDEX idx_webhooks_application_id ON postrider.webhooks USING btree (appl
 CREATE INDEX idx_webhooks_project_active ON postrider.webhooks USING btree (project_id, is_active) WHERE (is_active = true);
 CREATE INDEX idx_webhooks_project_created_at ON postrider.webhooks USING btree (project_id, created_at DESC, id DESC);
 CREATE INDEX idx_webhooks_project_id ON postrider.webhooks USING btree (project_id);
+CREATE TRIGGER webhooks_audit AFTER INSERT OR DELETE OR UPDATE ON postrider.webhooks FOR EACH ROW EXECUTE FUNCTION postrider.audit_change('webhook', 'id', 'id project_id name url event_types application_id environment_name is_active disabled_reason description header_names retry_seconds timeout_ms max_in_flight rate_per_second ordered public_key previous_public_key previous_secret_expires_at created_by_id');
 CREATE TRIGGER webhooks_keep_policy_insert AFTER INSERT ON postrider.webhooks FOR EACH ROW WHEN (((new.rate_per_second IS NOT NULL) OR new.ordered)) EXECUTE FUNCTION postrider.keep_policy();
 CREATE TRIGGER webhooks_keep_policy_update AFTER UPDATE ON postrider.webhooks FOR EACH ROW WHEN (((new.rate_per_second IS DISTINCT FROM old.rate_per_second) OR (new.ordered IS DISTINCT FROM old.ordered))) EXECUTE FUNCTION postrider.keep_policy();
-CREATE TRIGGER webhooks_touch_updated_at BEFORE UPDATE ON postrider.webhooks FOR EACH ROW EXECUTE FUNCTION postrider.touch_updated_at();
+CREATE TRIGGER webhooks_touch_updated_at BEFORE UPDATE ON postrider.webhooks FOR EACH ROW WHEN ((current_setting('postrider.reencrypting'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION postrider.touch_updated_at();
 CREATE TRIGGER webhooks_unqueue AFTER DELETE ON postrider.webhooks FOR EACH ROW EXECUTE FUNCTION postrider.unqueue_webhook();
+ALTER TABLE postrider.webhooks ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_project ON postrider.webhooks
+  USING ((project_id = postrider.current_project()));
+GRANT DELETE ON postrider.webhooks TO postrider_tenant;
+GRANT INSERT ON postrider.webhooks TO postrider_tenant;
+GRANT SELECT ON postrider.webhooks TO postrider_tenant;
+GRANT UPDATE ON postrider.webhooks TO postrider_tenant;
 
 CREATE TABLE postrider.workers (
   id uuid NOT NULL,
@@ -304,6 +433,223 @@ CREATE TABLE postrider.workers (
   CONSTRAINT workers_pkey PRIMARY KEY (id),
   CONSTRAINT workers_in_flight_check CHECK (((cardinality(in_flight) = cardinality(in_flight_attempts)) AND (cardinality(in_flight) = cardinality(in_flight_since))))
 ) WITH (fillfactor=10, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=1000);
+
+CREATE OR REPLACE FUNCTION postrider.admit_tenant_role()
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  may_become boolean;
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'postrider_tenant') THEN
+    BEGIN
+      CREATE ROLE postrider_tenant NOLOGIN;
+    EXCEPTION
+      WHEN duplicate_object OR unique_violation THEN
+        NULL;
+      WHEN insufficient_privilege THEN
+        RAISE EXCEPTION 'the role postrider_tenant is missing and % may not create roles: run as one that may, CREATE ROLE postrider_tenant NOLOGIN; GRANT postrider_tenant TO %; and try again',
+          quote_ident(current_user), quote_ident(current_user)
+          USING ERRCODE = 'insufficient_privilege';
+    END;
+  END IF;
+
+  -- Since PostgreSQL 16 who creates a role administers it, and still may not become it.
+  may_become := CASE
+    WHEN current_setting('server_version_num')::integer < 160000 THEN pg_has_role('postrider_tenant', 'MEMBER')
+    ELSE pg_has_role('postrider_tenant', 'SET')
+  END;
+  IF NOT may_become THEN
+    BEGIN
+      EXECUTE format('GRANT postrider_tenant TO %I', current_user);
+    EXCEPTION
+      WHEN unique_violation THEN
+        NULL;
+      WHEN insufficient_privilege THEN
+        RAISE EXCEPTION '% may not become the role postrider_tenant, which is there already: run as one that may grant it, GRANT postrider_tenant TO %; and try again',
+          quote_ident(current_user), quote_ident(current_user)
+          USING ERRCODE = 'insufficient_privilege';
+    END;
+  END IF;
+
+  GRANT USAGE ON SCHEMA postrider TO postrider_tenant;
+  GRANT EXECUTE ON FUNCTION
+    postrider.uuid_generate_v7(),
+    postrider.valid_event_types(jsonb),
+    postrider.event_type_patterns(text),
+    postrider.envelope(uuid, uuid, text, jsonb, uuid, text, timestamptz),
+    postrider.audit(uuid, text, text, text, jsonb, jsonb)
+    TO postrider_tenant;
+
+  GRANT SELECT, UPDATE (name), DELETE ON postrider.projects TO postrider_tenant;
+  GRANT SELECT, INSERT, DELETE ON postrider.applications TO postrider_tenant;
+  -- The hash of a key is compared by the owner, who looks up whose key it is.
+  GRANT SELECT (id, project_id, name, role, created_at, expires_at, last_used_at), INSERT, DELETE
+    ON postrider.api_keys TO postrider_tenant;
+  GRANT SELECT, INSERT, UPDATE, DELETE ON postrider.webhooks TO postrider_tenant;
+  GRANT SELECT, INSERT, UPDATE, DELETE ON postrider.webhook_event_types TO postrider_tenant;
+
+  -- Publishing is done by functions that run as the owner and keep to the project they are given.
+  GRANT SELECT ON
+    postrider.events,
+    postrider.event_payloads,
+    postrider.webhook_deliveries,
+    postrider.webhook_delivery_attempts,
+    postrider.audit_log
+    TO postrider_tenant;
+
+  -- Retry, cancel, replay, and what waited too long for a webhook that is made active again.
+  GRANT
+    SELECT,
+    UPDATE (status, scheduled_at, delivered_at, max_attempts, max_rescues, retried_at, last_error)
+    ON postrider.deliveries TO postrider_tenant;
+  GRANT SELECT, INSERT, DELETE ON postrider.delivery_queue TO postrider_tenant;
+  GRANT SELECT, DELETE ON postrider.delivery_schedule, postrider.delivery_line_waiting TO postrider_tenant;
+  GRANT SELECT, INSERT, UPDATE (count) ON postrider.replays TO postrider_tenant;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.admit_tenant_role() FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.audit(project_id uuid, action text, resource_type text, resource_id text, before jsonb, after jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+#variable_conflict use_variable
+BEGIN
+  IF project_id IS DISTINCT FROM COALESCE(postrider.current_project(), project_id) THEN
+    RAISE EXCEPTION 'the audit log of project % is not to be written by another one', project_id
+      USING ERRCODE = 'insufficient_privilege';
+  END IF;
+  PERFORM postrider.audit_as(NULL, project_id, action, resource_type, resource_id, before, after);
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.audit(uuid,text,text,text,jsonb,jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION postrider.audit(uuid,text,text,text,jsonb,jsonb) TO postrider_tenant;
+
+CREATE OR REPLACE FUNCTION postrider.audit_as(otherwise jsonb, project_id uuid, action text, resource_type text, resource_id text, before jsonb, after jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+#variable_conflict use_variable
+DECLARE
+  actor CONSTANT jsonb := COALESCE(
+    NULLIF(current_setting('postrider.actor', true), '')::jsonb,
+    otherwise,
+    jsonb_build_object('kind', 'sql', 'name', COALESCE(NULLIF(current_setting('role'), 'none'), session_user))
+  );
+BEGIN
+  INSERT INTO postrider.audit_log (
+    project_id, action, resource_type, resource_id, actor_kind, actor_id, actor_name, before, after, address, request_id
+  )
+  VALUES (
+    project_id, action, resource_type, resource_id, actor ->> 'kind', actor ->> 'id', actor ->> 'name',
+    NULLIF(before, '{}'), NULLIF(after, '{}'), actor ->> 'address', actor ->> 'request_id'
+  );
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.audit_as(jsonb,uuid,text,text,text,jsonb,jsonb) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.audit_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  resource_type CONSTANT text := TG_ARGV[0];
+  told CONSTANT text[] := string_to_array(TG_ARGV[2], ' ');
+  -- They say when, not what.
+  untold CONSTANT text[] := ARRAY['created_at', 'updated_at', 'last_used_at'];
+  -- The same secret under another encryption key is the same secret.
+  is_reencrypting CONSTANT boolean := COALESCE(current_setting('postrider.reencrypting', true), '') = 'on';
+  old_row jsonb;
+  new_row jsonb;
+  given jsonb;
+  before jsonb;
+  after jsonb;
+  verb text;
+  otherwise jsonb;
+BEGIN
+  IF TG_OP <> 'INSERT' THEN
+    old_row := postrider.auditable(to_jsonb(OLD));
+  END IF;
+  IF TG_OP <> 'DELETE' THEN
+    new_row := postrider.auditable(to_jsonb(NEW));
+  END IF;
+  given := COALESCE(new_row, old_row);
+
+  CASE TG_OP
+    WHEN 'INSERT' THEN
+      verb := 'created';
+      after := postrider.told_of(new_row, told);
+    WHEN 'DELETE' THEN
+      verb := 'deleted';
+      before := postrider.told_of(old_row, told);
+    WHEN 'UPDATE' THEN
+      SELECT
+        jsonb_object_agg(field.key, old_row -> field.key) FILTER (WHERE field.key = ANY(told)),
+        jsonb_object_agg(field.key, CASE WHEN field.key = ANY(told) THEN field.value ELSE '"changed"' END)
+      INTO before, after
+      FROM jsonb_each(new_row) AS field
+      WHERE field.value IS DISTINCT FROM old_row -> field.key
+        AND field.key <> ALL(untold)
+        AND (field.key = ANY(told) OR NOT is_reencrypting);
+      IF after IS NULL THEN
+        RETURN NULL;
+      END IF;
+      verb := CASE WHEN after ? 'secret' THEN 'secret_changed' ELSE 'updated' END;
+      -- Callers give no reason; workers do, such as for an answer of 410, and name nobody, since it would cost them.
+      IF after ->> 'disabled_reason' <> 'application_deleted' THEN
+        otherwise := '{"kind": "system", "name": "worker"}';
+      END IF;
+  END CASE;
+
+  PERFORM postrider.audit_as(
+    otherwise,
+    (given ->> CASE resource_type WHEN 'project' THEN 'id' ELSE 'project_id' END)::uuid,
+    resource_type || '.' || verb,
+    resource_type,
+    given ->> TG_ARGV[1],
+    before,
+    after
+  );
+  RETURN NULL;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.audit_change() FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.audit_replay()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  PERFORM postrider.audit_as(
+    NULL,
+    NEW.project_id,
+    'webhook.replayed',
+    'webhook',
+    NEW.webhook_id::text,
+    NULL,
+    postrider.told_of(to_jsonb(NEW), ARRAY['status', 'since', 'until', 'event_types', 'count'])
+  );
+  RETURN NULL;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.audit_replay() FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.auditable(given jsonb)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+RETURN (given || CASE WHEN (jsonb_typeof((given -> 'headers'::text)) = 'object'::text) THEN jsonb_build_object('header_names', (SELECT jsonb_agg(name.name ORDER BY (name.name COLLATE "C")) AS jsonb_agg FROM jsonb_object_keys((auditable.given -> 'headers'::text)) name(name))) ELSE '{}'::jsonb END);
+REVOKE ALL ON FUNCTION postrider.auditable(jsonb) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION postrider.check_event(path text, type text, data jsonb, environment_name text, "timestamp" timestamp with time zone)
  RETURNS void
@@ -365,9 +711,17 @@ CREATE OR REPLACE FUNCTION postrider.compact_length(data jsonb)
 RETURN ((octet_length((data)::text))::numeric - (SELECT COALESCE(sum(CASE jsonb_typeof(container.container) WHEN 'array'::text THEN (GREATEST((jsonb_array_length(container.container) - 1), 0))::bigint ELSE GREATEST(((2 * (SELECT count(*) AS count FROM jsonb_object_keys(container.container) jsonb_object_keys(jsonb_object_keys))) - 1), (0)::bigint) END), (0)::numeric) AS "coalesce" FROM jsonb_path_query(compact_length.data, 'strict $.**?(@.type() == "object" || @.type() == "array")'::jsonpath) container(container)));
 REVOKE ALL ON FUNCTION postrider.compact_length(jsonb) FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION postrider.current_project()
+ RETURNS uuid
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+RETURN (NULLIF(current_setting('postrider.project_id'::text, true), ''::text))::uuid;
+
 CREATE OR REPLACE FUNCTION postrider.delete_attempts_of_deliveries()
  RETURNS trigger
  LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 BEGIN
   DELETE FROM postrider.webhook_delivery_attempts
@@ -380,6 +734,8 @@ REVOKE ALL ON FUNCTION postrider.delete_attempts_of_deliveries() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION postrider.delete_events_of_project()
  RETURNS trigger
  LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 BEGIN
   DELETE FROM postrider.event_payloads WHERE project_id = OLD.id;
@@ -452,6 +808,7 @@ CREATE OR REPLACE FUNCTION postrider.envelope(project_id uuid, id uuid, type tex
  STABLE PARALLEL SAFE
 RETURN ((jsonb_build_object('id', id, 'timestamp', to_char(("timestamp" AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'::text), 'type', type, 'api_version', 'v1', 'project_id', project_id, 'data', data) || CASE WHEN (application_id IS NULL) THEN '{}'::jsonb ELSE jsonb_build_object('application_id', application_id) END) || CASE WHEN (environment_name IS NULL) THEN '{}'::jsonb ELSE jsonb_build_object('environment_name', environment_name) END);
 REVOKE ALL ON FUNCTION postrider.envelope(uuid,uuid,text,jsonb,uuid,text,timestamp with time zone) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION postrider.envelope(uuid,uuid,text,jsonb,uuid,text,timestamp with time zone) TO postrider_tenant;
 
 CREATE OR REPLACE FUNCTION postrider.event_string(path text, event jsonb, name text)
  RETURNS text
@@ -502,6 +859,7 @@ CREATE OR REPLACE FUNCTION postrider.event_type_patterns(type text)
  SET search_path TO 'pg_catalog', 'pg_temp'
 RETURN (ARRAY['*'::text, type] || ARRAY(SELECT (array_to_string(segments.segments[1:length.length], '.'::text) || '.*'::text) FROM (string_to_array(event_type_patterns.type, '.'::text) segments(segments) CROSS JOIN LATERAL generate_series(1, (cardinality(segments.segments) - 1)) length(length))));
 REVOKE ALL ON FUNCTION postrider.event_type_patterns(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION postrider.event_type_patterns(text) TO postrider_tenant;
 
 CREATE OR REPLACE FUNCTION postrider.event_uuid(path text, event jsonb, name text)
  RETURNS uuid
@@ -521,9 +879,30 @@ END
 $function$;
 REVOKE ALL ON FUNCTION postrider.event_uuid(text,jsonb,text) FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION postrider.keep_audit_log()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  IF TG_OP = 'DELETE'
+    AND OLD.project_id IS NOT NULL
+    AND NOT EXISTS (SELECT FROM postrider.projects AS project WHERE project.id = OLD.project_id) THEN
+    RETURN OLD;
+  END IF;
+  RAISE EXCEPTION 'audit_log keeps what was written: % is refused', TG_OP
+    USING ERRCODE = 'insufficient_privilege',
+      HINT = 'Entries of a project may be deleted after the project itself.';
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.keep_audit_log() FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION postrider.keep_policy()
  RETURNS trigger
  LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 BEGIN
   IF NEW.rate_per_second IS NULL THEN
@@ -877,6 +1256,14 @@ END
 $function$;
 REVOKE ALL ON FUNCTION postrider.publish_many(uuid,jsonb) FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION postrider.told_of(given jsonb, told text[])
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+RETURN (SELECT jsonb_object_agg(jsonb_each.key, jsonb_each.value) AS jsonb_object_agg FROM jsonb_each(told_of.given) jsonb_each(key, value) WHERE ((jsonb_each.key = ANY (told_of.told)) AND (jsonb_each.key <> ALL (ARRAY['id'::text, 'project_id'::text])) AND (jsonb_each.value <> 'null'::jsonb)));
+REVOKE ALL ON FUNCTION postrider.told_of(jsonb,text[]) FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION postrider.touch_updated_at()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -891,6 +1278,8 @@ REVOKE ALL ON FUNCTION postrider.touch_updated_at() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION postrider.unqueue_webhook()
  RETURNS trigger
  LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 BEGIN
   DELETE FROM postrider.delivery_queue WHERE webhook_id = OLD.id;
@@ -907,6 +1296,7 @@ CREATE OR REPLACE FUNCTION postrider.uuid_generate_v7()
  PARALLEL SAFE
 RETURN uuidv7();
 REVOKE ALL ON FUNCTION postrider.uuid_generate_v7() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION postrider.uuid_generate_v7() TO postrider_tenant;
 
 CREATE OR REPLACE FUNCTION postrider.valid_event_types(event_types jsonb)
  RETURNS boolean
@@ -914,6 +1304,7 @@ CREATE OR REPLACE FUNCTION postrider.valid_event_types(event_types jsonb)
  IMMUTABLE PARALLEL SAFE
 RETURN ((jsonb_typeof(event_types) = 'array'::text) AND (NOT jsonb_path_exists(event_types, 'strict $[*]?(@.type() != "string" || !(@ like_regex "^([*]|[A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)*([.][*])?)$"))'::jsonpath)));
 REVOKE ALL ON FUNCTION postrider.valid_event_types(jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION postrider.valid_event_types(jsonb) TO postrider_tenant;
 
 CREATE OR REPLACE FUNCTION postrider.write_webhook_delivery()
  RETURNS trigger

@@ -1,13 +1,6 @@
-import { connect as connectTcp, isIP, type Socket } from 'node:net'
-import { connect as connectTls } from 'node:tls'
+import type { Socket } from 'node:net'
 import { Client, type buildConnector } from 'undici'
-import type { Guard, Target } from './guard.ts'
-
-export interface ConnectionOptions {
-  guard: Guard
-  /** Certificates to trust in place of the usual ones (PEM). */
-  ca?: string | undefined
-}
+import { type Keep, open, type OpenOptions } from './open.ts'
 
 /**
  * Short, because a request on a connection that the receiver is just closing is lost and costs a retry; yet
@@ -15,6 +8,12 @@ export interface ConnectionOptions {
  */
 const idleMs = 2_000
 const maxHeadersSize = 16_384
+/**
+ * Received for one request at most, whatever it is: blank lines before an answer, a status line without end, chunk
+ * extensions. Of what no answer has more of than its headers and the part of its body that is read, undici keeps nothing
+ * and counts nothing; read for a whole deadline it takes a processor and hundreds of megabytes.
+ */
+export const maxReceivedBytes = 262_144
 
 /**
  * One connection to one origin, through the guard, for one request at a time. An undici `Client` of its own, not a
@@ -24,12 +23,14 @@ const maxHeadersSize = 16_384
 export class Connection {
   readonly origin: string
   readonly client: Client
-  readonly #options: ConnectionOptions
+  readonly #options: OpenOptions
   readonly #madeMs = performance.now()
   #socket: Socket | undefined
   #destroyed = false
+  #receivedBytes = 0
+  #onTooMuch: () => void = () => {}
 
-  constructor(origin: string, options: ConnectionOptions) {
+  constructor(origin: string, options: OpenOptions) {
     this.origin = origin
     this.#options = options
     this.client = new Client(origin, {
@@ -49,6 +50,12 @@ export class Connection {
     return performance.now() - this.#madeMs
   }
 
+  /** A request begins: `onTooMuch` is called once more than `maxReceivedBytes` have come in for it. */
+  begin(onTooMuch: () => void): void {
+    this.#receivedBytes = 0
+    this.#onTooMuch = onTooMuch
+  }
+
   /** Ends everything at once, the opening of the connection too. */
   destroy(): void {
     if (this.#destroyed) return
@@ -62,68 +69,31 @@ export class Connection {
     const port = options.port === '' ? (protocol === 'https:' ? 443 : 80) : Number(options.port)
     let socket: Socket
     try {
-      socket = await this.#open({ protocol, hostname, port })
+      socket = await open({ protocol, hostname, port }, this.#options, this.#keep)
     } catch (error) {
       this.#socket?.destroy()
       callback(error instanceof Error ? error : new Error(String(error)), null)
       return
     }
-    callback(null, socket)
+    callback(null, this.#metered(socket))
   }
 
-  async #open(target: Target): Promise<Socket> {
-    const { guard, ca } = this.#options
-    const addresses = await guard.addresses(target)
-    if (this.#destroyed) throw new Error('given up while its name was looked up')
-    const socket = this.#keep(
-      connectTcp({
-        host: target.hostname,
-        port: target.port,
-        // Only what was checked: nothing is resolved a second time.
-        lookup: (_hostname, { all }, found) => {
-          if (all) found(null, addresses)
-          else found(null, addresses[0]!.address, addresses[0]!.family)
-        },
-        autoSelectFamily: addresses.length > 1,
-        noDelay: true,
-        keepAlive: true,
-        keepAliveInitialDelay: 60_000,
-      }),
-    )
-    await opened(socket, 'connect')
-    guard.check(socket.remoteAddress ?? '', target)
-    if (target.protocol !== 'https:') return socket
-    const secure = this.#keep(
-      connectTls({
-        socket,
-        // The certificate is for the host of the URL; an address is no server name (RFC 6066 § 3).
-        host: target.hostname,
-        servername: isIP(target.hostname) ? '' : target.hostname.replace(/\.$/, ''),
-        ALPNProtocols: ['http/1.1'],
-        minVersion: 'TLSv1.2',
-        rejectUnauthorized: true,
-        ca,
-      }),
-    )
-    await opened(secure, 'secureConnect')
-    return secure
+  #metered(socket: Socket): Socket {
+    const push = socket.push.bind(socket)
+    socket.push = (chunk: Buffer | null) => {
+      this.#receivedBytes += chunk?.length ?? 0
+      if (this.#receivedBytes > maxReceivedBytes) this.#onTooMuch()
+      return push(chunk)
+    }
+    return socket
   }
 
-  #keep(socket: Socket): Socket {
+  readonly #keep: Keep = (make) => {
+    if (this.#destroyed) throw new Error('given up while it was opened')
+    const socket = make()
     // An error that nobody listens to would end the process, whoever held the socket at that moment.
     socket.on('error', () => {})
     this.#socket = socket
-    if (this.#destroyed) socket.destroy()
     return socket
   }
-}
-
-function opened(socket: Socket, event: 'connect' | 'secureConnect'): Promise<void> {
-  return new Promise((resolve, reject) => {
-    socket.once(event, resolve)
-    socket.once('error', reject)
-    socket.once('close', () =>
-      reject(Object.assign(new Error('closed while connecting'), { code: 'ECONNRESET' })),
-    )
-  })
 }

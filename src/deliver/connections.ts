@@ -1,4 +1,5 @@
-import { Connection, type ConnectionOptions } from './connection.ts'
+import { Connection } from './connection.ts'
+import type { OpenOptions } from './open.ts'
 
 /** Connections kept over all origins; more are closed after their request. */
 const maxIdle = 1_000
@@ -10,12 +11,12 @@ const maxAgeMs = 300_000
  * their origin. Nothing queues here: how many run at once is the worker's to decide.
  */
 export class Connections {
-  readonly #options: ConnectionOptions
+  readonly #options: OpenOptions
   readonly #idle = new Map<string, Connection[]>()
   #idleCount = 0
   #closed = false
 
-  constructor(options: ConnectionOptions) {
+  constructor(options: OpenOptions) {
     this.#options = options
   }
 

@@ -3,8 +3,9 @@ import { attemptNumber, type ClaimedDelivery } from './claim.ts'
 import { judge, type Outcome } from './judge.ts'
 import type { Life } from './life.ts'
 import type { Attempt, Recorder } from './record.ts'
+import { redactAnswer, redactHeaders } from './redact.ts'
 import type { Answer, SendError, Sender } from './send.ts'
-import { redactHeaders, sign, type SignedRequest } from './sign.ts'
+import { sign, type SignedRequest } from './sign.ts'
 
 /** What opens the secrets of a claimed delivery: see the registry. */
 export interface Credentials {
@@ -85,22 +86,6 @@ function prepare(
   }
 }
 
-/** Receivers that echo their request must not bring the values of a webhook's own headers into the history. */
-function hiding(values: readonly string[]): (text: string) => string {
-  // A value of a few characters is no secret, and would tear holes into every answer.
-  const secrets = values
-    .filter(({ length }) => length >= 6)
-    .flatMap((value) => [value, value.replace(/^\S+ /, '')])
-  return (text) => secrets.reduce((rest, secret) => rest.replaceAll(secret, '[redacted]'), text)
-}
-
-function mapValues(
-  headers: Record<string, string>,
-  change: (text: string) => string,
-): Record<string, string> {
-  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, change(value)]))
-}
-
 interface AttemptParts {
   delivery: ClaimedDelivery
   request: SignedRequest | SendError
@@ -109,14 +94,15 @@ interface AttemptParts {
 }
 
 function describeAttempt({ delivery, request, answer, startedAt }: AttemptParts): Attempt {
-  const answered = answer.kind === 'answer'
+  const sent = 'kind' in request ? {} : request.headers
   const ownNames = Object.keys(delivery.headers ?? {})
-  const hide = hiding('kind' in request ? [] : ownNames.map((name) => request.headers[name] ?? ''))
+  const ownValues = ownNames.map((name) => sent[name] ?? '')
+  const received = answer.kind === 'answer' ? redactAnswer(answer, ownValues) : undefined
   return {
     startedAt,
     durationMs: answer.durationMs,
-    requestHeaders: 'kind' in request ? {} : redactHeaders(request.headers, ownNames),
-    responseHeaders: answered ? mapValues(answer.headers, hide) : null,
-    responseBody: answered ? hide(answer.body) : null,
+    requestHeaders: redactHeaders(sent, ownNames),
+    responseHeaders: received?.headers ?? null,
+    responseBody: received?.body ?? null,
   }
 }

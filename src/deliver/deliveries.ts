@@ -142,12 +142,23 @@ export async function retryDelivery(
        SELECT retried.webhook_id, retried.scheduled_at, retried.id
        FROM retried
      )
-     SELECT retried.id, retried.status, retried.scheduled_at
-     FROM retried`,
+     SELECT
+       retried.id,
+       retried.status,
+       retried.scheduled_at,
+       postrider.audit(
+         $1::uuid, 'delivery.retried', 'delivery', retried.id::text,
+         jsonb_build_object('status', target.status, 'scheduled_at', target.scheduled_at),
+         jsonb_build_object('status', retried.status, 'scheduled_at', retried.scheduled_at)
+       )
+     FROM retried
+     JOIN target
+       ON target.id = retried.id`,
     [...keyValues(key), now, scheduleLength],
   )
   if (!rows[0]) return refuse(queryable, key, 'is being sent right now: look at its outcome first')
-  return rows[0]
+  const { id, status, scheduled_at } = rows[0]
+  return { id, status, scheduled_at }
 }
 
 /** The SET list of a manual retry; parameters for now and the number of tries in a full schedule. */
@@ -177,7 +188,11 @@ export async function cancelDelivery(queryable: Queryable, key: DeliveryKey): Pr
      UPDATE postrider.deliveries AS row
      SET status = 'failed',
          last_error = 'cancelled'
-     WHERE row.id = ANY(ARRAY(SELECT waited.delivery_id FROM waited))`,
+     WHERE row.id = ANY(ARRAY(SELECT waited.delivery_id FROM waited))
+     RETURNING postrider.audit(
+       $1::uuid, 'delivery.cancelled', 'delivery', row.id::text,
+       '{"status": "pending"}', '{"status": "failed", "last_error": "cancelled"}'
+     )`,
     keyValues(key),
   )
   if (rowCount === 0) return refuse(queryable, key, 'is not waiting: only what is pending can be cancelled')

@@ -1,8 +1,8 @@
 import type { Dispatcher } from 'undici'
 import { type Answer, AnswerBody, maxBodyReadBytes, type SendError, storedHeaders } from './answer.ts'
-import type { Connection } from './connection.ts'
+import { type Connection, maxReceivedBytes } from './connection.ts'
 import type { Connections } from './connections.ts'
-import { describeFailure, type Failure } from './failure.ts'
+import { describeFailure, type Failure, type Progress } from './failure.ts'
 import type { SignedRequest } from './sign.ts'
 
 export interface SendOptions {
@@ -51,6 +51,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#options = options
     this.#connections = connections
     this.#connection = connections.take(url.origin)
+    this.#connection.begin(() => this.#cutOff(maxReceivedBytes))
     this.#deadline = setTimeout(() => this.#timeOut(), options.timeoutMs)
     options.signal?.addEventListener('abort', this.#onAbort, { once: true })
     this.#connection.client.dispatch(
@@ -92,7 +93,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#settled || this.#body.take(chunk)) return
-    this.#breakOff({ class: 'protocol', error: `cut off after ${maxBodyReadBytes} bytes` })
+    this.#cutOff(maxBodyReadBytes)
   }
 
   onResponseEnd(): void {
@@ -102,7 +103,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
-    this.#breakOff(describeFailure(error, { answerBegun: this.#answerBegun }))
+    this.#breakOff(describeFailure(error, this.#progress))
+  }
+
+  #cutOff(bytes: number): void {
+    this.#breakOff({ class: 'protocol', error: `cut off after ${bytes} bytes` })
   }
 
   #timeOut(): void {
@@ -137,6 +142,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
       ...(problem !== undefined && { note: `answer body incomplete: ${problem}` }),
       durationMs: this.#durationMs,
     }
+  }
+
+  get #progress(): Progress {
+    if (this.#head) return 'head'
+    return this.#answerBegun ? 'begun' : 'nothing'
   }
 
   get #durationMs(): number {

@@ -1,11 +1,17 @@
 import { errors } from 'undici'
 import { BlockedError } from './guard.ts'
+import { LookupError } from './resolve.ts'
+import { ProxyError } from './tunnel.ts'
 
 export type FailureClass =
   | 'timeout'
   | 'blocked'
   | 'dns'
+  /** Nobody listens there. */
+  | 'refused'
   | 'network'
+  /** The egress proxy refused the connection, or could not be reached. */
+  | 'proxy'
   | 'tls'
   /** What came back was no HTTP. */
   | 'protocol'
@@ -20,23 +26,29 @@ export interface Failure {
   error: string
 }
 
+/** How much of an answer had come in when something went wrong. */
+export type Progress = 'nothing' | 'begun' | 'head'
+
 /** What an error of the connection or of undici means. Decided by codes, never by an error's text. */
-export function describeFailure(error: unknown, { answerBegun }: { answerBegun: boolean }): Failure {
+export function describeFailure(error: unknown, progress: Progress): Failure {
   if (error instanceof BlockedError) return { class: 'blocked', error: error.message }
+  if (error instanceof ProxyError) return { class: 'proxy', error: error.message }
+  if (error instanceof LookupError) {
+    return { class: 'dns', error: error.isNotFound ? 'host not found' : `dns lookup failed (${error.code})` }
+  }
   if (error instanceof errors.HTTPParserError) return { class: 'protocol', error: invalidAnswer }
   const code = codeOf(error)
   const known = words[code]
   if (known) return { class: known[0], error: known[1] }
-  if (code === 'UND_ERR_SOCKET') {
-    // Closed by the receiver, or by undici upon an answer it refuses (an unasked 100 or 101).
-    return answerBegun
-      ? { class: 'protocol', error: 'incomplete or invalid http answer' }
-      : { class: 'network', error: 'connection closed before an answer' }
+  if (code === 'UND_ERR_SOCKET') return describeClose(progress)
+  // Found at the end of an answer, also of one whose two lengths made its head invalid.
+  if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') {
+    const isInvalid = progress !== 'head'
+    return { class: 'protocol', error: isInvalid ? invalidAnswer : 'shorter than its content-length' }
   }
+  // Of the system's resolver, which is asked for the name of a proxy.
   if (code.startsWith('EAI_')) return { class: 'dns', error: `dns lookup failed (${code})` }
   if (code.startsWith('HPE_')) return { class: 'protocol', error: `invalid http answer (${code})` }
-  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')
-    return { class: 'tls', error: 'tls: certificate is for another host' }
   if (code.startsWith('ERR_SSL_') || code.startsWith('ERR_TLS_') || code === 'EPROTO') {
     return { class: 'tls', error: `tls: ${reasonOf(error) ?? code}` }
   }
@@ -48,10 +60,22 @@ export function describeFailure(error: unknown, { answerBegun }: { answerBegun: 
   }
 }
 
+/** Closed by the receiver, or by undici upon a head it refuses (an unasked 100 or 101). */
+function describeClose(progress: Progress): Failure {
+  switch (progress) {
+    case 'nothing':
+      return { class: 'network', error: 'connection closed before an answer' }
+    case 'begun':
+      return { class: 'protocol', error: 'incomplete or invalid http answer' }
+    case 'head':
+      return { class: 'network', error: 'connection closed' }
+  }
+}
+
 const invalidAnswer = 'invalid http answer'
 
 const words: Record<string, [FailureClass, string]> = {
-  ECONNREFUSED: ['network', 'connection refused'],
+  ECONNREFUSED: ['refused', 'connection refused'],
   ECONNRESET: ['network', 'connection reset'],
   ECONNABORTED: ['network', 'connection reset'],
   EPIPE: ['network', 'connection reset'],
@@ -61,7 +85,6 @@ const words: Record<string, [FailureClass, string]> = {
   ENETUNREACH: ['network', 'network unreachable'],
   EADDRNOTAVAIL: ['network', 'network unreachable'],
   ENOTFOUND: ['dns', 'host not found'],
-  ENODATA: ['dns', 'host not found'],
   CERT_HAS_EXPIRED: ['tls', 'tls: certificate has expired'],
   CERT_NOT_YET_VALID: ['tls', 'tls: certificate is not yet valid'],
   CERT_REVOKED: ['tls', 'tls: certificate was revoked'],
@@ -80,11 +103,12 @@ const words: Record<string, [FailureClass, string]> = {
   // undici asserts what it expects of an answer.
   ERR_ASSERTION: ['protocol', invalidAnswer],
   UND_ERR_HEADERS_OVERFLOW: ['protocol', 'answer headers too large'],
-  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: ['protocol', 'answer body shorter than its content-length'],
 }
 
 function isCertificateCode(code: string): boolean {
-  return /CERT|CRL|UNABLE_TO_|HOSTNAME_MISMATCH|INVALID_CA|PATH_LENGTH_EXCEEDED/.test(code)
+  return /CERT|CRL|UNABLE_TO_|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_EXCEEDED|^UNSPECIFIED$/.test(
+    code,
+  )
 }
 
 /** Of several addresses tried, the first tells most. */

@@ -1,5 +1,5 @@
 import { invalidField, notFound } from '../contract/errors.ts'
-import type { Database, Queryable } from '../database/database.ts'
+import type { Database, Queryable, Transactable } from '../database/database.ts'
 import { retriedColumns } from './deliveries.ts'
 
 /** Which finished deliveries of a webhook to send again. */
@@ -46,7 +46,7 @@ const matches = `row.webhook_id = $1::uuid
  * it is the same replay.
  */
 export async function createReplay(
-  database: Database,
+  database: Transactable,
   { projectId, webhookId }: { projectId: string; webhookId: string },
   { since, until, status = 'failed', event_types = ['*'], dry_run = false }: ReplayRequest,
 ): Promise<Replay> {

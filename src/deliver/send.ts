@@ -1,4 +1,6 @@
 import type { AddressPolicy } from '../address.ts'
+import { parseProxy } from '../proxy.ts'
+import { readUrl } from '../registry/url.ts'
 import type { Answer, SendError } from './answer.ts'
 import { Connections } from './connections.ts'
 import { Exchange, type SendOptions } from './exchange.ts'
@@ -11,6 +13,8 @@ export type { Answer, SendError, SendOptions }
 
 export interface SenderOptions {
   policy: AddressPolicy
+  /** An http or https URL: every connection goes through it, and it decides which addresses names may lead to. */
+  proxy?: string | undefined
   /** In place of the system's resolver. */
   resolver?: Resolver
   /** Certificates to trust in place of the usual ones (PEM). */
@@ -19,7 +23,8 @@ export interface SenderOptions {
 
 /**
  * Sends signed requests, one attempt each, without following redirects. Never throws: whatever a receiver
- * does is an answer or an error in words.
+ * does is an answer or an error in words. Two senders share no connection: what one policy let through is of no use to
+ * another.
  *
  *     const sender = new Sender({ policy: { allowHttp: false, allowPrivate: [] } })
  *     const answer = await sender.send(sign(input, clock.now()), { timeoutMs: 10_000 })
@@ -29,15 +34,19 @@ export class Sender {
   readonly #running = new Set<Exchange>()
   #closed = false
 
-  /** Throws a `RangeError` where the policy holds something that is no CIDR. */
-  constructor({ policy, resolver, ca }: SenderOptions) {
-    this.#connections = new Connections({ guard: new Guard(policy, resolver), ca })
+  /** Throws a `RangeError` where the policy holds something that is no CIDR or no port, or the proxy is no URL. */
+  constructor({ policy, proxy, resolver, ca }: SenderOptions) {
+    this.#connections = new Connections({
+      guard: new Guard(policy, resolver),
+      proxy: proxy === undefined ? undefined : parseProxy(proxy),
+      ca,
+    })
   }
 
   async send(request: SignedRequest, options: SendOptions): Promise<Answer | SendError> {
     if (this.#closed || options.signal?.aborted) return notSent('aborted', 'stopped before it was sent')
-    const url = URL.canParse(request.url) ? new URL(request.url) : undefined
-    if (!url || url.username || url.password) return notSent('blocked', 'blocked url')
+    const url = readUrl(request.url)
+    if (!url) return notSent('blocked', 'blocked url')
     if (!/^https?:$/.test(url.protocol))
       return notSent('blocked', `blocked scheme ${url.protocol.slice(0, -1)}`)
     const exchange = new Exchange({ url, request, options, connections: this.#connections })

@@ -1,5 +1,4 @@
-import { createHmac } from 'node:crypto'
-import { keyOfSecret } from '../registry/secret.ts'
+import { signatureOf } from '../registry/secret.ts'
 import { version } from '../version.ts'
 
 export interface SigningInput {
@@ -10,7 +9,7 @@ export interface SigningInput {
   attempt: number
   /** The exact text that is sent as UTF-8. */
   body: string
-  /** Every secret that is valid now (`whsec_…`), newest first; each one signs. */
+  /** Every secret that is valid now (`whsec_…` or `whsk_…`), newest first; each one signs. */
   secrets: readonly string[]
   /** The webhook's own headers. */
   headers: Readonly<Record<string, string>>
@@ -32,7 +31,7 @@ export function sign(input: SigningInput, now: Date): SignedRequest {
     'user-agent': `Postrider/${version}`,
     'webhook-id': input.eventId,
     'webhook-timestamp': String(timestampSeconds),
-    'webhook-signature': input.secrets.map((secret) => signature(secret, content)).join(' '),
+    'webhook-signature': input.secrets.map((secret) => signatureOf(secret, content)).join(' '),
     'postrider-event': input.eventType,
     'postrider-delivery': input.deliveryId,
     'postrider-attempt': String(input.attempt),
@@ -44,20 +43,4 @@ export function sign(input: SigningInput, now: Date): SignedRequest {
     headers: Object.fromEntries([...Object.entries(ours), ...theirs]),
     body: input.body,
   }
-}
-
-/** Request headers as the history keeps them: the values of the webhook's own are credentials more often than not. */
-export function redactHeaders(
-  headers: Readonly<Record<string, string>>,
-  ownHeaderNames: Iterable<string>,
-): Record<string, string> {
-  const own = new Set(Array.from(ownHeaderNames, (name) => name.toLowerCase()))
-  const redacted = Object.entries(headers).map(([name, value]) => {
-    return [name, own.has(name.toLowerCase()) ? '[redacted]' : value] as const
-  })
-  return Object.fromEntries(redacted)
-}
-
-function signature(secret: string, content: string): string {
-  return `v1,${createHmac('sha256', keyOfSecret(secret)).update(content).digest('base64')}`
 }

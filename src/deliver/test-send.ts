@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { v7 as uuidv7 } from 'uuid'
 import type { Clock } from '../clock.ts'
 import type { Queryable } from '../database/database.ts'
+import type { FailureClass } from './failure.ts'
 import { judge } from './judge.ts'
 import type { Sender } from './send.ts'
 import { sign } from './sign.ts'
@@ -72,21 +73,19 @@ export async function sendTest(
   }
   if (kind === 'delivered')
     return { success: true, ...result, message: 'The endpoint accepted the test event.' }
-  return { success: false, ...result, error: answer.kind === 'error' ? classWords(answer) : error }
+  return { success: false, ...result, error: answer.kind === 'error' ? classWords[answer.class] : error }
 }
 
-function classWords(error: { class: string; error: string }): string {
-  switch (error.class) {
-    case 'timeout':
-    case 'tls':
-      return error.error
-    case 'blocked':
-      return 'blocked: the address is not one that webhooks may be sent to'
-    case 'dns':
-      return 'the host name does not resolve'
-    case 'protocol':
-      return 'the answer is no valid HTTP'
-    default:
-      return 'the connection failed'
-  }
+/** Which kind of thing went wrong, and nothing of what was seen: no address that a name resolved to, no words of others. */
+const classWords: Record<FailureClass, string> = {
+  timeout: 'timeout: no whole answer within the deadline',
+  refused: 'connection refused',
+  network: 'the connection failed',
+  tls: 'TLS failed: the certificate or the protocol of the endpoint was not accepted',
+  blocked: 'blocked: the address is not one that webhooks may be sent to',
+  dns: 'host not found: the name does not resolve',
+  proxy: 'the egress proxy did not let the connection through',
+  protocol: 'the answer is no valid HTTP',
+  request: 'the request could not be sent',
+  aborted: 'stopped before an answer',
 }

@@ -1,5 +1,5 @@
 import { notFound } from '../contract/errors.ts'
-import type { Database } from '../database/database.ts'
+import type { Queryable } from '../database/database.ts'
 import { type Page, type PageRequest, readPage } from '../database/page.ts'
 
 /** An event as it was published; `deliveries` is the number of webhooks that it matched then. */
@@ -21,7 +21,7 @@ export interface EventFilter {
 
 /** The published events of a project, those that matched nothing too, newest first. */
 export function listEvents(
-  database: Database,
+  queryable: Queryable,
   projectId: string,
   filter: EventFilter,
   page: PageRequest,
@@ -37,7 +37,7 @@ export function listEvents(
   add((parameter) => `row.created_at >= ${parameter}::timestamptz`, filter.since)
   add((parameter) => `row.created_at < ${parameter}::timestamptz`, filter.until)
   return readPage<PublishedEvent>(
-    database,
+    queryable,
     {
       columns:
         'row.id, row.type, row."timestamp", row.application_id, row.environment_name, row.created_at, row.deliveries',
@@ -51,11 +51,11 @@ export function listEvents(
 
 /** One event with its `payload` as JSON text, to the digit. */
 export async function getEvent(
-  database: Database,
+  queryable: Queryable,
   projectId: string,
   id: string,
 ): Promise<PublishedEvent & { payload: string }> {
-  const { rows } = await database.query<PublishedEvent & { payload: string }>(
+  const { rows } = await queryable.query<PublishedEvent & { payload: string }>(
     `SELECT event.id, event.type, event."timestamp", event.application_id, event.environment_name, event.created_at,
             event.deliveries, stored.payload::text AS payload
      FROM postrider.events AS event

@@ -24,6 +24,9 @@ export function hashOfKey(key: string): Buffer {
   return createHash('sha256').update(key).digest()
 }
 
+/** Stands for the hash of a key that does not exist: no key has it. */
+export const noHash = Buffer.alloc(32)
+
 export function isSameHash(one: Buffer, other: Buffer): boolean {
   return one.length === other.length && timingSafeEqual(one, other)
 }

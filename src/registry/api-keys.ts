@@ -1,40 +1,55 @@
-import { notFound } from '../contract/errors.ts'
+import type { Clock } from '../clock.ts'
+import { invalidField, notFound } from '../contract/errors.ts'
 import { type ApiKey, type CreatedApiKey, type KeyRole, NewApiKey } from '../contract/projects.ts'
 import { validate } from '../contract/validate.ts'
-import type { Database } from '../database/database.ts'
+import type { Transactable } from '../database/database.ts'
 import { type Page, type PageRequest, readPage } from '../database/page.ts'
 import { violatedConstraint } from '../database/sqlstate.ts'
 import { newId } from '../ids.ts'
-import { generateKey, hashOfKey, idOfKey, isSameHash } from './api-key.ts'
+import { generateKey, hashOfKey, idOfKey, isSameHash, noHash } from './api-key.ts'
+import { KeyUses } from './key-uses.ts'
 
 /** Who a key speaks for. */
 export interface KeyOwner {
   id: string
   project_id: string
+  name: string
   role: KeyRole
 }
 
-export class ApiKeys {
-  readonly #database: Database
+interface StoredKey extends KeyOwner {
+  key_hash: Buffer
+  last_used_at: Date | null
+}
 
-  constructor({ database }: { database: Database }) {
+/** The last moment that RFC 3339 can tell: an offset may carry the year 9999 over. */
+const lastMoment = new Date('9999-12-31T23:59:59.999Z')
+
+export class ApiKeys {
+  readonly #database: Transactable
+  readonly #clock: Clock
+  readonly #uses: KeyUses
+
+  constructor({ database, clock }: { database: Transactable; clock: Clock }) {
     this.#database = database
+    this.#clock = clock
+    this.#uses = new KeyUses({ database, clock })
   }
 
   /** The answer holds the key itself, this once. */
   async create(projectId: string, input: NewApiKey): Promise<CreatedApiKey> {
-    const { name, role } = validate(NewApiKey, input)
+    const { name, role, expires_at = null } = validate(NewApiKey, input)
+    const expiry = expires_at === null ? null : this.#futureMoment(expires_at)
     const id = newId()
     const key = generateKey(id)
     try {
       const { rows } = await this.#database.query<ApiKey>(
-        `INSERT INTO postrider.api_keys (id, project_id, name, role, key_hash)
-         VALUES ($1::uuid, $2::uuid, $3::text, $4::text, $5::bytea)
-         RETURNING id, name, role, created_at`,
-        [id, projectId, name, role, hashOfKey(key)],
+        `INSERT INTO postrider.api_keys (id, project_id, name, role, key_hash, expires_at)
+         VALUES ($1::uuid, $2::uuid, $3::text, $4::text, $5::bytea, $6::timestamptz)
+         RETURNING id, name, role, expires_at, last_used_at, created_at`,
+        [id, projectId, name, role, hashOfKey(key), expiry],
       )
-      const { created_at, ...created } = rows[0]!
-      return { ...created, key, created_at }
+      return { ...rows[0]!, key }
     } catch (error) {
       if (violatedConstraint(error) === 'api_keys_project_id_fkey') throw notFound('project')
       throw error
@@ -45,7 +60,7 @@ export class ApiKeys {
     return readPage<ApiKey>(
       this.#database,
       {
-        columns: 'row.id, row.name, row.role, row.created_at',
+        columns: 'row.id, row.name, row.role, row.expires_at, row.last_used_at, row.created_at',
         from: 'postrider.api_keys',
         where: ['row.project_id = $1::uuid'],
         values: [projectId],
@@ -65,18 +80,37 @@ export class ApiKeys {
     if (rowCount === 0) throw notFound('API key')
   }
 
-  /** Whom a key belongs to, or `undefined` if it is none of ours. Asks the database, so that a revoked key ends at once. */
+  /**
+   * Whom a key belongs to, or `undefined` if it is none of ours. Asks the database each time, so that a key that was
+   * revoked or whose time is over ends at once, in every process.
+   */
   async authenticate(key: string): Promise<KeyOwner | undefined> {
     const id = idOfKey(key)
     if (id === undefined) return undefined
-    const { rows } = await this.#database.query<KeyOwner & { key_hash: Buffer }>(
-      `SELECT id, project_id, role, key_hash
+    const { rows } = await this.#database.query<StoredKey>(
+      `SELECT id, project_id, name, role, key_hash, last_used_at
        FROM postrider.api_keys
-       WHERE id = $1::uuid`,
-      [id],
+       WHERE id = $1::uuid
+         AND (expires_at IS NULL OR expires_at > $2::timestamptz)`,
+      [id, this.#clock.now()],
     )
-    if (!rows[0] || !isSameHash(rows[0].key_hash, hashOfKey(key))) return undefined
-    const { key_hash: _, ...owner } = rows[0]
+    // An id that names nothing takes the same steps as a wrong secret, and ends with the same answer.
+    const isRight = isSameHash(rows[0]?.key_hash ?? noHash, hashOfKey(key))
+    if (!rows[0] || !isRight) return undefined
+    const { key_hash: _, last_used_at, ...owner } = rows[0]
+    this.#uses.note(id, last_used_at)
     return owner
+  }
+
+  /** Writes now when keys were last used, which happens by itself a second later. */
+  writeUses(): Promise<void> {
+    return this.#uses.write()
+  }
+
+  #futureMoment(time: string): Date {
+    const moment = new Date(time)
+    if (moment > lastMoment) throw invalidField('expires_at', 'must lie in the years up to 9999')
+    if (moment <= this.#clock.now()) throw invalidField('expires_at', 'must be in the future')
+    return moment
   }
 }

@@ -1,14 +1,14 @@
 import { notFound, PostriderError } from '../contract/errors.ts'
 import { type Application, NewApplication } from '../contract/projects.ts'
 import { validate } from '../contract/validate.ts'
-import type { Database } from '../database/database.ts'
+import type { Transactable } from '../database/database.ts'
 import { type Page, type PageRequest, readPage } from '../database/page.ts'
 import { violatedConstraint } from '../database/sqlstate.ts'
 
 export class Applications {
-  readonly #database: Database
+  readonly #database: Transactable
 
-  constructor({ database }: { database: Database }) {
+  constructor({ database }: { database: Transactable }) {
     this.#database = database
   }
 

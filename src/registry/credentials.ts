@@ -1,4 +1,4 @@
-import { type Binding, type Cipher, isSealed } from './secrets.ts'
+import type { Binding, Cipher } from './secrets.ts'
 
 /** What a webhook's row holds of secrets, as it is stored. */
 export interface StoredCredentials {
@@ -64,30 +64,53 @@ export function sealSecret(
   return sealed.length > maxStoredLength ? secret : sealed
 }
 
-/** The same credentials with everything encrypted that was plain, or `undefined` if nothing was. */
-export function sealed(row: StoredCredentials, cipher: Cipher): StoredCredentials | undefined {
-  const secret = sealIfPlain(row, 'secret', { secret: row.secret, cipher })
-  const previous = row.previous_secret
-  const previous_secret = previous && sealIfPlain(row, 'previous_secret', { secret: previous, cipher })
-  const plain = Object.values(row.headers ?? {}).some(
-    (stored) => typeof stored !== 'string' || !isSealed(stored),
-  )
-  if (secret === row.secret && previous_secret === previous && !plain) return undefined
-  return {
-    ...row,
-    secret,
-    previous_secret,
-    headers: plain ? sealHeaders(row, ownHeaders(row, cipher), cipher) : row.headers,
-  }
+export interface Resealed {
+  /** The same credentials; only the form in which they are stored differs. */
+  credentials: StoredCredentials
+  /** How many values of them were encrypted anew. */
+  changed: number
+  /** Where a value stands that could not be opened, and why; it stays as it is. */
+  unopened: { place: string; error: unknown }[]
 }
 
-function sealIfPlain(
-  row: Pick<StoredCredentials, 'project_id' | 'webhook_id'>,
-  column: 'secret' | 'previous_secret',
-  given: { secret: string; cipher: Cipher },
-): string {
-  return isSealed(given.secret) ? given.secret : sealSecret(row, column, given)
+/** Encrypts every value with the newest key that `isCurrent` does not take as it is. */
+export function reseal(
+  row: StoredCredentials,
+  cipher: Cipher,
+  isCurrent: (stored: string) => boolean,
+): Resealed {
+  const unopened: Resealed['unopened'] = []
+  let changed = 0
+  const anew = (stored: string, place: Place, limit = Infinity): string => {
+    if (isCurrent(stored)) return stored
+    try {
+      const binding = bindingOf(row, place.column, place.header)
+      const sealed = cipher.seal(cipher.unseal(stored, binding), binding)
+      if (sealed.length > limit) return stored
+      changed += 1
+      return sealed
+    } catch (error) {
+      unopened.push({ place: place.header === undefined ? place.column : `headers.${place.header}`, error })
+      return stored
+    }
+  }
+  const { previous_secret } = row
+  const credentials = {
+    ...row,
+    secret: anew(row.secret, { column: 'secret' }, maxStoredLength),
+    previous_secret: previous_secret && anew(previous_secret, { column: 'previous_secret' }, maxStoredLength),
+    headers:
+      row.headers &&
+      Object.fromEntries(
+        Object.entries(row.headers).map(([header, stored]) => {
+          return [header, anew(headerText(stored), { column: 'headers', header })]
+        }),
+      ),
+  }
+  return { credentials, changed, unopened }
 }
+
+type Place = Pick<Binding, 'column' | 'header'>
 
 /** Rows from before this program may hold any JSON as a header's value. */
 function headerText(stored: unknown): string {

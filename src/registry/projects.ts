@@ -1,13 +1,13 @@
 import { notFound } from '../contract/errors.ts'
 import { NewProject, type Project, ProjectChanges } from '../contract/projects.ts'
 import { validate } from '../contract/validate.ts'
-import type { Database } from '../database/database.ts'
+import type { Transactable } from '../database/database.ts'
 import { type Page, type PageRequest, readPage } from '../database/page.ts'
 
 export class Projects {
-  readonly #database: Database
+  readonly #database: Transactable
 
-  constructor({ database }: { database: Database }) {
+  constructor({ database }: { database: Transactable }) {
     this.#database = database
   }
 

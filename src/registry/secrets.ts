@@ -21,12 +21,12 @@ export interface Binding {
   header?: string
 }
 
+const keyBytes = 32
 const ivBytes = 12
 const tagBytes = 16
 
-/** The form of a stored value, for regular expressions here and in SQL. */
-export const sealedForm = '^v1[.]([A-Za-z0-9_-]{1,64})[.]([A-Za-z0-9_-]{38,})$'
-const sealedPattern = new RegExp(sealedForm)
+const keyIdForm = '[A-Za-z0-9_-]{1,64}'
+const sealedPattern = new RegExp(sealedForm())
 
 /**
  * Encrypts what the database must not tell: AES-256-GCM, with the newest of the keys. Stored as
@@ -42,14 +42,31 @@ export class Cipher {
   /** What was opened, under the stored text and its place: each delivery needs its webhook's secrets. */
   readonly #opened = new LRUCache<string, string>({ max: 10_000 })
 
-  /** @param keys newest first: the first one encrypts, all of them decrypt */
+  /**
+   * @param keys newest first: the first one encrypts, all of them decrypt
+   * @throws {TypeError} for a key or an id of another form, or an id that is there twice
+   */
   constructor(keys: readonly EncryptionKey[]) {
     this.#newest = keys[0]
     this.#keys = new Map(keys.map(({ id, key }) => [id, key]))
+    // What an id of another form encrypted would be taken for a secret in the clear.
+    const isId = new RegExp(`^${keyIdForm}$`)
+    for (const { id, key } of keys) {
+      if (!isId.test(id))
+        throw new TypeError('the id of an encryption key must be 1 to 64 of A-Z a-z 0-9 _ -')
+      if (key.length !== keyBytes)
+        throw new TypeError(`the encryption key "${id}" must have ${keyBytes} bytes`)
+    }
+    if (this.#keys.size < keys.length) throw new TypeError('the ids of encryption keys must be distinct')
   }
 
   has(keyId: string): boolean {
     return this.#keys.has(keyId)
+  }
+
+  /** The id of the key that encrypts. */
+  get newestId(): string | undefined {
+    return this.#newest?.id
   }
 
   /** @throws {PostriderError} if there is no key at all */
@@ -100,6 +117,11 @@ export class Cipher {
 
 export function isSealed(stored: string): boolean {
   return sealedPattern.test(stored)
+}
+
+/** The form of a stored value, of any key or of one, for regular expressions here and in SQL. */
+export function sealedForm(keyId: string = keyIdForm): string {
+  return `^v1[.](${keyId})[.]([A-Za-z0-9_-]{38,})$`
 }
 
 function additionalData({ projectId, webhookId, column, header }: Binding): string {

@@ -1,4 +1,5 @@
-import { type AddressPolicy, isWithin, notPublicBecause, parseAddress, parseRanges } from '../address.ts'
+import { type AddressPolicy, openRanges, parseAddress, refusedBecause } from '../address.ts'
+import { portRule } from '../ports.ts'
 
 /**
  * The friendly check of a webhook's URL when it is saved. What it lets through is checked again, with
@@ -17,9 +18,8 @@ export type UrlCheck = { ok: true; url: string } | { ok: false; message: string 
  */
 export function checkUrl(text: string, policy: AddressPolicy): UrlCheck {
   if (text.length > maxUrlLength) return refused(`must be at most ${maxUrlLength} characters`)
-  // The WHATWG parser drops these without a word, so that what is read is not what is sent to.
-  if (/\p{Cc}/u.test(text)) return refused('must not contain line breaks, tabs or other control characters')
-  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (hasControls(text)) return refused('must not contain line breaks, tabs or other control characters')
+  const url = URL.parse(text)
   if (!url) return refused('must be a full URL, such as https://example.com/webhooks')
   const message = complaint(url, policy)
   if (message) return refused(message)
@@ -27,6 +27,17 @@ export function checkUrl(text: string, policy: AddressPolicy): UrlCheck {
   if (url.href.length > maxUrlLength)
     return refused(`must be at most ${maxUrlLength} characters when encoded`)
   return { ok: true, url: url.href }
+}
+
+/** The same from a row that somebody may have written past that check: what could be read in two ways is no URL. */
+export function readUrl(text: string): URL | null {
+  const url = hasControls(text) ? null : URL.parse(text)
+  return url && !url.username && !url.password ? url : null
+}
+
+/** The WHATWG parser drops some of these without a word, so that what is read is not what is sent to. */
+function hasControls(text: string): boolean {
+  return /\p{Cc}/u.test(text)
 }
 
 /** Why a parsed URL may not be a webhook's, as far as the URL alone tells. */
@@ -38,21 +49,25 @@ function complaint(url: URL, policy: AddressPolicy): string | undefined {
   const host = hostOf(url)
   const port = portOf(url)
   if (port === 0) return 'port 0 is not a port to send to'
-  const allowed = parseRanges(policy.allowPrivate)
+  const open = openRanges(policy)
   const address = parseAddress(host)
   if (address) {
-    if (isWithin(address, allowed)) return undefined
-    const why = notPublicBecause(address)
+    const why = refusedBecause(address, open)
     if (why) return `private addresses are not allowed: ${host} is not public (${why})`
   } else {
     if (!isHostName(host)) return `"${host}" is not a valid host name`
     // Where private ranges are open, such a name may well lead into one: what it resolves to decides at send.
-    if (isLocalName(host) && allowed.length > 0) return undefined
-    if (isLocalName(host)) return `private addresses are not allowed: ${host} is a name inside a network`
+    if (isLocalName(host) && open.ranges.length === 0)
+      return `private addresses are not allowed: ${host} is a name inside a network`
   }
-  if (!isWebPort(port))
-    return `port ${port} is not allowed: use 80, 443 or a port from 1024 that serves the web`
+  if (!portRule(policy)(port)) return `port ${port} is not allowed: ${whichPorts(policy)}`
   return undefined
+}
+
+function whichPorts({ allowPorts = ['web'] }: AddressPolicy): string {
+  const named = allowPorts.filter((ports) => ports !== 'web')
+  const web = allowPorts.includes('web') ? ['80, 443 or a port from 1024 that serves the web'] : []
+  return `use ${[...named, ...web].join(', ')}`
 }
 
 /** The host of a URL without the brackets of an IPv6 address. */
@@ -71,12 +86,8 @@ export function isLocalName(host: string): boolean {
   return labels.length === 1 || localSuffixes.some((suffix) => `.${labels.join('.')}`.endsWith(`.${suffix}`))
 }
 
-/** A port that plain web servers use; the rest belongs to other services, which an HTTP request could upset. */
-export function isWebPort(port: number): boolean {
-  return port === 80 || port === 443 || (port >= 1_024 && port <= 65_535 && !servicePorts.has(port))
-}
-
-function isHostName(host: string): boolean {
+/** What could stand in the DNS: labels of letters, digits, `-` and `_`, with or without the dot at the end. */
+export function isHostName(host: string): boolean {
   const labels = host.replace(/\.$/, '').split('.')
   return host.length <= 254 && labels.every((label) => /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/i.test(label))
 }
@@ -97,11 +108,3 @@ const localSuffixes = [
   'lan',
   'home.arpa',
 ]
-
-/** Databases, queues, remote consoles and the like, and the bad ports of the Fetch standard (§ 2.9) from 1024. */
-const servicePorts = new Set([
-  1_433, 1_434, 1_521, 1_719, 1_720, 1_723, 2_049, 2_181, 2_375, 2_376, 2_379, 2_380, 3_306, 3_389, 3_659,
-  4_045, 4_190, 4_369, 5_060, 5_061, 5_432, 5_433, 5_672, 5_900, 5_984, 5_985, 5_986, 6_000, 6_379, 6_380,
-  6_432, 6_566, 6_665, 6_666, 6_667, 6_668, 6_669, 6_679, 6_697, 9_042, 9_092, 9_160, 9_200, 9_300, 10_080,
-  10_250, 11_211, 15_672, 26_379, 27_017, 27_018, 27_019,
-])

@@ -6,18 +6,23 @@ import { violatedConstraint } from '../database/sqlstate.ts'
 import type { StoredCredentials } from './credentials.ts'
 import { policyColumn, policyValues, type StoredPolicy } from './webhook-policy.ts'
 
-/** A webhook as its row has it: of its policy only what it says itself. */
-export type WebhookRow = Omit<Webhook, 'policy'> & { policy: StoredPolicy }
+/** A webhook as its row has it: of its policy only what it says itself, and its public keys as long as they stand there. */
+export type WebhookRow = Omit<Webhook, 'policy' | 'signature_scheme' | 'public_keys'> & {
+  policy: StoredPolicy
+  public_key: string | null
+  previous_public_key: string | null
+  previous_secret_expires_at: Date | null
+}
 export type StoredWebhook = WebhookRow & StoredCredentials
 
 /** What an answer shows of a row; never a secret, never the value of a header. */
 export const shown = `row.id, row.project_id, row.name, row.url, row.event_types, row.application_id, row.environment_name,
   row.is_active, row.disabled_reason, row.description,
   ARRAY(SELECT name FROM jsonb_object_keys(row.headers) AS name ORDER BY name COLLATE "C") AS header_names,
-  ${policyColumn},
+  ${policyColumn}, row.public_key, row.previous_public_key, row.previous_secret_expires_at,
   row.created_at, row.updated_at, row.created_by_id`
 
-export const credentials = `row.id AS webhook_id, row.secret, row.previous_secret, row.previous_secret_expires_at, row.headers`
+export const credentials = `row.id AS webhook_id, row.secret, row.previous_secret, row.headers`
 
 interface NewRow extends Pick<
   WebhookRow,
@@ -30,6 +35,7 @@ interface NewRow extends Pick<
   | 'description'
   | 'is_active'
   | 'policy'
+  | 'public_key'
 > {
   webhook_id: string
   /** Encrypted, as the values of `headers`. */
@@ -42,11 +48,12 @@ export async function insert(queryable: Queryable, webhook: NewRow): Promise<Web
     const { rows } = await queryable.query<WebhookRow>(
       `INSERT INTO postrider.webhooks AS row (
          id, project_id, name, url, event_types, application_id, environment_name, description, is_active,
-         secret, headers, retry_seconds, timeout_ms, max_in_flight, rate_per_second, ordered
+         secret, public_key, headers, retry_seconds, timeout_ms, max_in_flight, rate_per_second, ordered
        )
        VALUES (
          $1::uuid, $2::uuid, $3::text, $4::text, $5::jsonb, $6::uuid, $7::text, $8::text, $9::boolean,
-         $10::text, $11::jsonb, $12::integer[], $13::integer, $14::integer, $15::double precision, $16::boolean
+         $10::text, $11::text, $12::jsonb, $13::integer[], $14::integer, $15::integer, $16::double precision,
+         $17::boolean
        )
        RETURNING ${shown}`,
       [
@@ -60,6 +67,7 @@ export async function insert(queryable: Queryable, webhook: NewRow): Promise<Web
         webhook.description,
         webhook.is_active,
         webhook.secret,
+        webhook.public_key,
         JSON.stringify(webhook.headers),
         ...policyValues(webhook.policy),
       ],

@@ -2,13 +2,14 @@ import type { AddressPolicy } from '../address.ts'
 import type { FieldError } from '../contract/errors.ts'
 import { invalid, memberPath } from '../contract/validate.ts'
 import { checkHeaders } from './headers.ts'
-import { secretComplaint } from './secret.ts'
+import { secretComplaint, type SignatureScheme } from './secret.ts'
 import { checkUrl } from './url.ts'
 
 interface Settings {
   url?: string
   headers?: Record<string, string>
   secret?: string
+  signature_scheme?: SignatureScheme
 }
 
 /**
@@ -27,7 +28,8 @@ export function checkSettings<Given extends Settings>(settings: Given, policy: A
   for (const { name, message } of checkHeaders(settings.headers ?? {})) {
     errors.push({ path: name === undefined ? 'headers' : memberPath('headers', name), message })
   }
-  const complaint = settings.secret === undefined ? undefined : secretComplaint(settings.secret)
+  const complaint =
+    settings.secret === undefined ? undefined : secretComplaint(settings.secret, settings.signature_scheme)
   if (complaint !== undefined) errors.push({ path: 'secret', message: complaint })
   if (errors.length > 0) throw invalid(errors)
   return checked

@@ -12,11 +12,11 @@ import {
   WebhookChanges,
   WebhookDraft,
 } from '../contract/webhooks.ts'
-import type { Database, Queryable } from '../database/database.ts'
+import type { Queryable, Transactable } from '../database/database.ts'
 import { type Page, type PageRequest, readPage } from '../database/page.ts'
 import { newId } from '../ids.ts'
 import { isOverlapping, ownHeaders, sealHeaders, sealSecret, signingSecrets } from './credentials.ts'
-import { generateSecret } from './secret.ts'
+import { generateSecret, publicKeyOf, type SignatureScheme } from './secret.ts'
 import type { Cipher } from './secrets.ts'
 import { changedPolicy, type DefaultPolicy, noPolicy, wholePolicy } from './webhook-policy.ts'
 import {
@@ -34,7 +34,7 @@ export { ownHeaders, signingSecrets } from './credentials.ts'
 export type { WebhookDraft } from '../contract/webhooks.ts'
 
 export interface WebhooksOptions {
-  database: Database
+  database: Transactable
   cipher: Cipher
   policy: AddressPolicy
   clock: Clock
@@ -57,7 +57,7 @@ export interface WebhookTarget {
 }
 
 export class Webhooks {
-  readonly #database: Database
+  readonly #database: Transactable
   readonly #cipher: Cipher
   readonly #policy: AddressPolicy
   readonly #clock: Clock
@@ -80,11 +80,12 @@ export class Webhooks {
     this.#onReactivate = onReactivate
   }
 
-  /** The answer holds the secret, this once. */
+  /** The answer holds the secret, this once; a private key (`v1a`) it does not hold. */
   async create(projectId: string, input: NewWebhook): Promise<CreatedWebhook> {
     const settings = checkSettings(validate(NewWebhook, input), this.#policy)
     const row = { webhook_id: newId(), project_id: projectId }
-    const secret = settings.secret ?? generateSecret()
+    const secret = settings.secret ?? generateSecret(settings.signature_scheme)
+    const public_key = publicKeyOf(secret)
     const webhook = await insert(this.#database, {
       ...row,
       name: settings.name,
@@ -95,10 +96,11 @@ export class Webhooks {
       description: settings.description ?? null,
       is_active: settings.is_active ?? true,
       secret: sealSecret(row, 'secret', { secret, cipher: this.#cipher }),
+      public_key,
       headers: sealHeaders(row, settings.headers ?? {}, this.#cipher),
       policy: changedPolicy(noPolicy, settings.policy),
     })
-    return { ...this.#whole(webhook), secret }
+    return { ...this.#whole(webhook), secret: public_key === null ? secret : null }
   }
 
   async list(projectId: string, page: PageRequest = {}): Promise<Page<Webhook>> {
@@ -164,14 +166,14 @@ export class Webhooks {
   }
 
   /**
-   * Replaces the secret; the one before signs too until `previous_expires_at`, or ends at once if `overlap_seconds`
-   * is 0.
+   * Replaces the secret, by one of another scheme if the call names one; the one before signs too until
+   * `previous_expires_at`, or ends at once if `overlap_seconds` is 0.
    *
    * @throws {PostriderError} `conflict` during an overlap, unless `overlap_seconds` is 0: a third secret would cut off
    *   receivers that still verify with the first
    */
   regenerateSecret(projectId: string, id: string, input: SecretRotation = {}): Promise<RotatedSecret> {
-    const { overlap_seconds = 86_400 } = validate(SecretRotation, input)
+    const { overlap_seconds = 86_400, signature_scheme } = validate(SecretRotation, input)
     return this.#database.transaction(async (transaction) => {
       const webhook = await lock(transaction, projectId, id)
       const now = this.#clock.now()
@@ -181,24 +183,29 @@ export class Webhooks {
           `The secret before is valid until ${webhook.previous_secret_expires_at!.toISOString()}: rotate again after that, or with overlap_seconds 0, which ends it at once.`,
         )
       }
-      const secret = generateSecret()
+      const secret = generateSecret(signature_scheme ?? schemeOf(webhook))
+      const public_key = publicKeyOf(secret)
       const [current] = signingSecrets(webhook, this.#cipher, now)
       const previous = overlap_seconds > 0 ? { secret: current!, cipher: this.#cipher } : null
       const previous_expires_at = previous && new Date(now.getTime() + overlap_seconds * 1_000)
       await transaction.query(
         `UPDATE postrider.webhooks
          SET secret = $2::text,
-             previous_secret = $3::text,
-             previous_secret_expires_at = $4::timestamptz
+             public_key = $3::text,
+             previous_secret = $4::text,
+             previous_public_key = $5::text,
+             previous_secret_expires_at = $6::timestamptz
          WHERE id = $1::uuid`,
         [
           webhook.id,
           sealSecret(webhook, 'secret', { secret, cipher: this.#cipher }),
+          public_key,
           previous && sealSecret(webhook, 'previous_secret', previous),
+          previous && webhook.public_key,
           previous_expires_at,
         ],
       )
-      return { secret, previous_expires_at }
+      return { secret: public_key === null ? secret : null, public_key, previous_expires_at }
     })
   }
 
@@ -230,7 +237,7 @@ export class Webhooks {
     return {
       projectId,
       url: settings.url,
-      secrets: [settings.secret ?? generateSecret()],
+      secrets: [settings.secret ?? generateSecret(settings.signature_scheme)],
       headers: settings.headers ?? {},
       application_id: settings.application_id ?? null,
       environment_name: settings.environment_name ?? null,
@@ -238,9 +245,20 @@ export class Webhooks {
     }
   }
 
-  #whole<Row extends WebhookRow>(row: Row): Row & Webhook {
-    return { ...row, policy: wholePolicy(row.policy, this.#defaultPolicy) }
+  #whole({ public_key, previous_public_key, previous_secret_expires_at, ...row }: WebhookRow): Webhook {
+    const isOverlap = previous_secret_expires_at !== null && previous_secret_expires_at > this.#clock.now()
+    const keys = [public_key, isOverlap ? previous_public_key : null]
+    return {
+      ...row,
+      policy: wholePolicy(row.policy, this.#defaultPolicy),
+      signature_scheme: schemeOf({ public_key }),
+      public_keys: keys.filter((key) => key !== null),
+    }
   }
+}
+
+function schemeOf({ public_key }: Pick<WebhookRow, 'public_key'>): SignatureScheme {
+  return public_key === null ? 'v1' : 'v1a'
 }
 
 /** What a change makes of `is_active` and `disabled_reason`. */

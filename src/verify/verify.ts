@@ -1,4 +1,7 @@
-import { createHmac, timingSafeEqual } from 'node:crypto'
+import { type Key, keysOf } from './keys.ts'
+import { VerificationError } from './verification-error.ts'
+
+export { VerificationError, type VerificationErrorCode } from './verification-error.ts'
 
 /** The event that a webhook request carries. Fields that the event does not have are absent. */
 export interface VerifiedEvent<Data = unknown> {
@@ -20,7 +23,7 @@ export type RequestHeaders =
   | Readonly<Record<string, string | readonly string[] | undefined>>
 
 export interface VerifyOptions {
-  /** The webhook's secret, `whsec_…`; several while one is being replaced. */
+  /** The webhook's secret, `whsec_…`, or its public key, `whpk_…`; several while one is being replaced. */
   secret: string | readonly string[]
   headers: RequestHeaders
   /** The body as it came in, before any parsing. */
@@ -29,30 +32,6 @@ export interface VerifyOptions {
   toleranceSeconds?: number
   /** The moment to compare with; now by default. */
   now?: Date
-}
-
-export type VerificationErrorCode =
-  | 'invalid_secret'
-  | 'body_not_raw'
-  | 'missing_header'
-  | 'invalid_timestamp'
-  | 'timestamp_too_old'
-  | 'timestamp_too_new'
-  | 'signature_mismatch'
-  | 'invalid_json'
-
-/**
- * The request is not one that Postrider signed with this secret just now. Answer 401 and do nothing else.
- * `invalid_secret` and `body_not_raw` are mistakes in the receiver's own code.
- */
-export class VerificationError extends Error {
-  override readonly name = 'VerificationError'
-  readonly code: VerificationErrorCode
-
-  constructor(code: VerificationErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options)
-    this.code = code
-  }
 }
 
 /**
@@ -72,33 +51,27 @@ export function verify<Data = unknown>(options: VerifyOptions): VerifiedEvent<Da
   const timestamp = requireHeader(options.headers, 'webhook-timestamp')
   const signatures = requireHeader(options.headers, 'webhook-signature')
   checkTimestamp(timestamp, options.now ?? new Date(), options.toleranceSeconds ?? 300)
-  const expected = keys.map((key) => signatureOf(key, id, timestamp, body))
-  if (!anyEqual(signatures.split(' '), expected)) {
-    throw new VerificationError(
-      'signature_mismatch',
-      'no signature fits: the secret is another one, or the body is not byte for byte what was sent',
-    )
+  const content = Buffer.concat([Buffer.from(`${id}.${timestamp}.`), body])
+  const given = signatures.split(' ').slice(0, maxSignatures)
+  if (!keys.some((key) => given.some(key.signed(content)))) {
+    throw new VerificationError('signature_mismatch', mismatch(keys, given, body))
   }
   return parse<Data>(body)
 }
 
-function keysOf(secret: string | readonly string[]): Buffer[] {
-  const secrets = typeof secret === 'string' ? [secret] : secret
-  if (!Array.isArray(secrets) || secrets.length === 0) {
-    throw new VerificationError(
-      'invalid_secret',
-      'no secret was given: pass the secret of the webhook, "whsec_…"',
-    )
-  }
-  return secrets.map(keyOf)
-}
+/** A request carries one for each secret that is valid; a flood of them would take its time to check. */
+const maxSignatures = 20
 
-function keyOf(secret: unknown): Buffer {
-  const base64 = typeof secret === 'string' ? secret.replace(/^whsec_/, '') : ''
-  // An empty or short key would let anybody sign.
-  const key = /^[A-Za-z0-9+/]+={0,2}$/.test(base64) ? Buffer.from(base64, 'base64') : Buffer.alloc(0)
-  if (key.length >= 24) return key
-  throw new VerificationError('invalid_secret', 'the secret is not one of a webhook: "whsec_" and base64')
+function mismatch(keys: readonly Key[], signatures: readonly string[], body: Uint8Array): string {
+  if (body.length === 0) return 'the body is empty: something read it before, such as a JSON parser'
+  const has = (scheme: string) => signatures.some((signature) => signature.startsWith(`${scheme},`))
+  if (has('v1a') && keys.every(({ scheme }) => scheme === 'v1')) {
+    return 'the request is signed with a private key (v1a): pass the public key of the webhook, "whpk_…"'
+  }
+  if (has('v1') && keys.every(({ scheme }) => scheme === 'v1a')) {
+    return 'the request is signed with a shared secret (v1): pass the secret of the webhook, "whsec_…"'
+  }
+  return 'no signature fits: the secret is another one, or the body is not byte for byte what was sent'
 }
 
 function rawBytes(body: unknown): Uint8Array {
@@ -141,19 +114,6 @@ function checkTimestamp(timestamp: string, now: Date, toleranceSeconds: number):
       `the request is ${Math.round(-ageSeconds)} seconds in the future: a clock is wrong`,
     )
   }
-}
-
-function signatureOf(key: Buffer, id: string, timestamp: string, body: Uint8Array): Buffer {
-  const signature = createHmac('sha256', key).update(`${id}.${timestamp}.`).update(body).digest('base64')
-  return Buffer.from(`v1,${signature}`)
-}
-
-/** Compares as text, so that no other spelling of the same bytes passes, and in constant time. */
-function anyEqual(given: readonly string[], expected: readonly Buffer[]): boolean {
-  return given.some((text) => {
-    const signature = Buffer.from(text)
-    return expected.some((wanted) => signature.length === wanted.length && timingSafeEqual(signature, wanted))
-  })
 }
 
 function parse<Data>(body: Uint8Array): VerifiedEvent<Data> {

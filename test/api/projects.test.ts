@@ -59,6 +59,8 @@ test('an API key shows itself once, opens its project, and nothing once revoked'
     name: 'shop',
     role: 'view',
     key: expect.stringMatching(/^prk_[0-9a-f]{32}_[A-Za-z0-9_-]{49}$/),
+    expires_at: null,
+    last_used_at: null,
     created_at: expect.any(String),
   })
   const listed = await api.call('GET', `${project.path}/api-keys`)

@@ -254,11 +254,13 @@ test('it stops once what is in flight is answered, and takes nothing new meanwhi
   const started = Promise.withResolvers<void>()
   const release = Promise.withResolvers<void>()
   const engine = new Postrider({ connectionString: api.connectionString })
-  engine.projects.list = async () => {
+  const calls = engine.actingAs({ kind: 'admin' })
+  calls.projects.list = async () => {
     started.resolve()
     await release.promise
     return { rows: [], next_cursor: null }
   }
+  engine.actingAs = () => calls
   const server = createServer({ postrider: engine, adminKey: 'admin', port: 0 })
   const { url } = await server.start()
   const agent = new Agent({ keepAlive: true })

@@ -34,6 +34,8 @@ test('a webhook is created with defaults, and shows its secret this once', async
       rate_per_second: null,
       ordered: false,
     },
+    signature_scheme: 'v1',
+    public_keys: [],
     created_at: expect.any(String),
     updated_at: expect.any(String),
     created_by_id: null,

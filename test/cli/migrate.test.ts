@@ -14,7 +14,7 @@ test('postrider migrate moves the schema up, says where it stands, and moves it 
   expect(await migrate('up')).toBe('there is nothing to do\n')
   expect(await migrate('status')).toMatch(/^0001_webhooks  applied \d{4}-\d\d-\d\dT\S+Z\n/)
   expect(await migrate('status')).not.toContain('pending')
-  expect(await migrate('down')).toMatch(/^migration \d{4}_\w+ reverted\n$/)
+  expect(await migrate('down')).toMatch(/^migration \d{4}_\w+ reverted$/m)
   expect(await migrate('down', '--to', '0')).toContain('migration 0001_webhooks reverted\n')
   expect(await migrate('down')).toBe('there is nothing to do\n')
   expect(await migrate('status')).not.toContain('applied')

@@ -9,7 +9,7 @@ describe('--help', () => {
   test('names every command with an example and the exit codes', async () => {
     const { stdout, stderr, exitCode } = await runCommand(['--help'])
     expect({ stderr, exitCode }).toEqual({ stderr: '', exitCode: 0 })
-    for (const command of ['serve', 'api', 'worker', 'migrate', 'psql', 'demo']) {
+    for (const command of ['serve', 'api', 'worker', 'migrate', 'keys', 'psql', 'demo']) {
       expect(stdout).toMatch(new RegExp(`^  ${command}\\b`, 'm'))
     }
     expect(stdout).toContain('Examples:')
@@ -26,7 +26,7 @@ describe('--help', () => {
     }
   })
 
-  test.each(['api', 'worker', 'migrate', 'psql', 'demo'])('explains %s', async (command) => {
+  test.each(['api', 'worker', 'migrate', 'keys', 'psql', 'demo'])('explains %s', async (command) => {
     const [flag, help] = await Promise.all([runCommand([command, '--help']), runCommand(['help', command])])
     expect(flag.stdout).toContain(`Usage: postrider ${command}`)
     expect(help).toEqual(flag)
@@ -49,6 +49,8 @@ describe('a wrong command line', () => {
     [['serve', '--port'], "postrider: unknown option '--port'"],
     [['--once'], "postrider: unknown option '--once'"],
     [['migrate', 'sideways'], 'Allowed choices are up, down, status'],
+    [['keys'], "missing required argument 'action'"],
+    [['keys', 'forget'], 'Allowed choices are rotate, status'],
     [['migrate', 'up', '--to', 'x'], 'It must be the number of a migration'],
   ])('%j is told in words, with exit code 2', async (args, words) => {
     const { stdout, stderr, exitCode } = await runCommand(args)

@@ -1,4 +1,3 @@
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { LookupAddress } from 'node:dns'
 import { isIPv6 } from 'node:net'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -6,51 +5,56 @@ import type { AddressPolicy } from '../../src/address.ts'
 import { Guard } from '../../src/deliver/guard.ts'
 import { type Answer, Sender, type SendError } from '../../src/deliver/send.ts'
 import { hostOf, portOf } from '../../src/registry/url.ts'
-import { blockedHosts, blockedPorts, blockedUrls, passingHosts } from '../corpora/addresses.ts'
+import {
+  blockedHosts,
+  blockedPorts,
+  blockedTargets,
+  blockedUrls,
+  passingHosts,
+} from '../corpora/addresses.ts'
 import { HostileReceiver } from '../support/hostile.ts'
 import { Receiver } from '../support/receiver.ts'
+import { ConnectionAttempts, Tripwire } from '../support/sockets.ts'
 
 const strict: AddressPolicy = { allowHttp: true, allowPrivate: [] }
+const local: AddressPolicy = { allowHttp: true, allowPrivate: ['127.0.0.0/8'] }
 const blocked = { kind: 'error', class: 'blocked' }
 
-let receiver: Receiver
-let socketsOpened = 0
-const countSocket = (): void => {
-  socketsOpened += 1
-}
-
+let tripwire: Tripwire
+let attempts: ConnectionAttempts
 beforeAll(async () => {
-  receiver = await Receiver.start()
-  subscribe('net.client.socket', countSocket)
+  tripwire = await Tripwire.start()
 })
-afterAll(async () => {
-  unsubscribe('net.client.socket', countSocket)
-  await receiver.close()
-})
+afterAll(() => tripwire[Symbol.asyncDispose]())
 beforeEach(() => {
-  socketsOpened = 0
+  attempts = new ConnectionAttempts()
 })
+afterEach(() => attempts[Symbol.dispose]())
 
 describe('what must be blocked, is blocked at every send, before a connection', () => {
   afterEach(() => {
-    if (socketsOpened > 0 || receiver.connections > 0) throw new Error('a connection was opened')
+    expect(attempts.all).toEqual([])
+    expect(tripwire.connections).toBe(0)
   })
 
   describe.each(Object.entries(blockedHosts))('%s', (_, hosts) => {
     it.each(hosts)('%s', async (host) => {
       for (const scheme of ['http', 'https']) {
-        expect(await send(`${scheme}://${host}:${receiver.port}/`)).toMatchObject(blocked)
+        expect(await send(`${scheme}://${host}:${tripwire.port}/`)).toMatchObject(blocked)
       }
     })
   })
 
-  it.each(blockedUrls.filter((url) => !/[\r\n\t]/.test(url)))('%s', async (url) => {
-    expect(await send(url.replace('{port}', String(receiver.port)))).toMatchObject(blocked)
+  describe.each(Object.entries(blockedUrls))('%s', (_, urls) => {
+    it.each(urls)('%j', async (url) => {
+      expect(await send(url.replace('{port}', String(tripwire.port)))).toMatchObject(blocked)
+    })
   })
 
-  it.each(blockedPorts)('port %i of a public host', async (port) => {
-    const answer = await send(`https://example.com:${port}/`, { resolver: resolvingTo('93.184.216.34') })
-    expect(answer).toMatchObject({ ...blocked, error: `blocked port ${port}` })
+  it.each(blockedPorts)('port %i of a public host, without asking for its addresses', async (port) => {
+    const error = `blocked port ${port}`
+    expect(await send(`https://example.com:${port}/`)).toMatchObject({ ...blocked, error })
+    expect(await send(`https://93.184.216.34:${port}/`)).toMatchObject({ ...blocked, error })
   })
 
   it('plain http where it is not allowed', async () => {
@@ -66,11 +70,14 @@ describe('what must be blocked, is blocked at every send, before a connection', 
     ['2606:4700:4700::1111', 'fd00:ec2::254'],
     ['93.184.216.34', '::ffff:169.254.169.254'],
     ['93.184.216.34', 'fe80::1%eth0'],
+    [...Array<string>(100).fill('93.184.216.34'), '10.0.0.7'],
     ['no address'],
+    ['0x7f.1'],
+    [''],
   ])('a name that resolves to %s, %s', async (...addresses) => {
-    const answer = await send(`http://example.com:${receiver.port}/`, { resolver: resolvingTo(...addresses) })
+    const answer = await send('http://example.com/', { resolver: resolvingTo(...addresses) })
     expect(answer).toMatchObject(blocked)
-    expect((answer as SendError).error).toMatch(/^blocked address (127|::|10\.0\.0\.7|fd00|fe80|no)/)
+    expect((answer as SendError).error).toMatch(/^blocked address (127|::|10\.0\.0\.7|fd00|fe80|no|0x7f|$)/)
   })
 
   it('a name inside a network that resolves to a public address, even where a private range is allowed', async () => {
@@ -86,39 +93,90 @@ it('says in the words of the contract which address was blocked', async () => {
 
 it('what must pass, passes', async () => {
   for (const [host, address] of passingHosts) {
-    const url = new URL(`https://${host}/`)
-    const guard = new Guard(strict, resolvingTo('93.184.216.34', '2606:4700:4700::1111'))
-    const addresses = await guard.addresses({
-      protocol: url.protocol,
-      hostname: hostOf(url),
-      port: portOf(url),
-    })
-    expect(addresses.map((found) => found.address)).toEqual(
-      address ? [address] : ['93.184.216.34', '2606:4700:4700::1111'],
-    )
+    const found = await addresses(strict, `https://${host}/`, '93.184.216.34', '2606:4700:4700::1111')
+    expect(found).toEqual(address ? [address] : ['93.184.216.34', '2606:4700:4700::1111'])
   }
 })
 
-it('10.1.2.3 passes when its range is allowed, and its neighbours do not', async () => {
-  const guard = new Guard({ allowHttp: false, allowPrivate: ['10.1.0.0/16'] })
-  const target = { protocol: 'https:', port: 9 }
-  await expect(guard.addresses({ ...target, hostname: '10.1.2.3' })).resolves.toEqual([
-    { address: '10.1.2.3', family: 4 },
-  ])
-  await expect(guard.addresses({ ...target, hostname: '10.2.0.1' })).rejects.toThrow(
-    'blocked address 10.2.0.1',
+describe('what a policy opens', () => {
+  it('is the range that it names, and not its neighbours', async () => {
+    const policy = { allowHttp: false, allowPrivate: ['10.1.0.0/16'] }
+    expect(await addresses(policy, 'https://10.1.2.3/')).toEqual(['10.1.2.3'])
+    await expect(addresses(policy, 'https://10.2.0.1/')).rejects.toThrow('blocked address 10.2.0.1')
+  })
+
+  it.each([
+    ['169.254.0.0/16', '169.254.169.254'],
+    ['0.0.0.0/0', '169.254.170.2'],
+    ['0.0.0.0/0', '168.63.129.16'],
+    ['100.64.0.0/10', '100.100.100.200'],
+    ['192.0.0.0/24', '192.0.0.192'],
+    ['fe80::/10', 'fe80::1'],
+    ['fc00::/7', 'fd00:ec2::254'],
+    ['fd20:ce::254', 'fd20:ce::254'],
+    ['::/0', 'fd00:42::42'],
+    ['::ffff:169.254.0.0/112', '::ffff:169.254.169.254'],
+  ])('%s leaves %s shut without the switch for link-local addresses', async (range, host) => {
+    const policy = { allowHttp: false, allowPrivate: [range] }
+    const url = host.includes(':') ? `https://[${host}]/` : `https://${host}/`
+    await expect(addresses(policy, url)).rejects.toThrow('blocked address')
+    await expect(addresses(policy, 'https://example.com/', host)).rejects.toThrow('blocked address')
+    expect(await addresses({ ...policy, allowLinkLocal: true }, url)).toHaveLength(1)
+  })
+
+  it('by the switch for link-local addresses alone is nothing', async () => {
+    const policy = { allowHttp: false, allowPrivate: [], allowLinkLocal: true }
+    await expect(addresses(policy, 'https://169.254.169.254/')).rejects.toThrow('blocked address')
+  })
+
+  it.each([
+    ['64:ff9b::/96', '64:ff9b::a00:7', '64:ff9b::808:808'],
+    ['64:ff9b::/96', '64:ff9b::a9fe:a9fe', '64:ff9b::101:101'],
+    ['64:ff9b:1:fffe::/96', '64:ff9b:1:fffe::7f00:1', '64:ff9b:1:fffe::808:808'],
+    ['2002::/16', '2002:7f00:1::', '2002:808:808::'],
+    ['2001::/32', '2001::80ff:fffe', '2001::f7f7:f7f7'],
+    ['::ffff:0:0:0/96', '::ffff:0:7f00:1', '::ffff:0:808:808'],
+    ['::/96', '::7f00:1', '::808:808'],
+    ['fd00::/8', 'fd00::5efe:7f00:1', 'fd00::7f00:1'],
+  ])('as %s, which carries IPv4, opens no private IPv4: %s, but %s', async (range, shut, open) => {
+    const policy = { allowHttp: false, allowPrivate: [range] }
+    await expect(addresses(policy, `https://[${shut}]/`)).rejects.toThrow('blocked address')
+    expect(await addresses(policy, `https://[${open}]/`)).toEqual([open])
+  })
+
+  it('as ::1 is this machine, which carries no IPv4', async () => {
+    const policy = { allowHttp: false, allowPrivate: ['::1'] }
+    expect(await addresses(policy, 'https://[::1]/')).toEqual(['::1'])
+  })
+
+  it('says nothing of ports: those of a private address follow the same rule', async () => {
+    await expect(addresses(local, 'http://127.0.0.1:6379/')).rejects.toThrow('blocked port 6379')
+    expect(await addresses({ ...local, allowPorts: ['6379'] }, 'http://127.0.0.1:6379/')).toHaveLength(1)
+  })
+})
+
+it('ports are those that the policy names, less those that it denies', async () => {
+  const policy = { ...strict, allowPorts: ['web', '444', '9200-9300'], denyPorts: ['8080', '9250-9260'] }
+  const passes = async (port: number): Promise<boolean> =>
+    addresses(policy, `https://1.1.1.1:${port}/`).then(
+      () => true,
+      () => false,
+    )
+  for (const port of [443, 80, 444, 8_081, 9_200, 9_249, 9_261, 9_300]) expect(await passes(port)).toBe(true)
+  for (const port of [445, 22, 0, 8_080, 9_250, 9_260, 5_432]) expect(await passes(port)).toBe(false)
+  await expect(addresses({ ...strict, allowPorts: [] }, 'https://1.1.1.1/')).rejects.toThrow(
+    'blocked port 443',
   )
 })
 
 it('localhost leads to the loopback address that is allowed, and other names with both are refused', async () => {
-  const guard = new Guard({ allowHttp: true, allowPrivate: ['127.0.0.0/8'] }, resolvingTo('::1', '127.0.0.1'))
-  const target = { protocol: 'http:', port: 9_000 }
-  for (const hostname of ['localhost', 'a.localhost', 'LOCALHOST.']) {
-    const addresses = await guard.addresses({ ...target, hostname })
-    expect(addresses).toEqual([{ address: '127.0.0.1', family: 4 }])
+  for (const host of ['localhost', 'a.localhost', 'LOCALHOST.']) {
+    expect(await addresses(local, `http://${host}:9000/`, '::1', '127.0.0.1')).toEqual(['127.0.0.1'])
   }
-  for (const hostname of ['receiver', 'example.com', 'notlocalhost']) {
-    await expect(guard.addresses({ ...target, hostname })).rejects.toThrow('blocked address ::1')
+  for (const host of ['receiver', 'example.com', 'notlocalhost']) {
+    await expect(addresses(local, `http://${host}:9000/`, '::1', '127.0.0.1')).rejects.toThrow(
+      'blocked address ::1',
+    )
   }
 })
 
@@ -127,72 +185,67 @@ it('a name without any address is not found', async () => {
   expect(answer).toMatchObject({ kind: 'error', class: 'dns', error: 'host not found' })
 })
 
-describe('names that change what they resolve to', () => {
-  const policy = { allowHttp: true, allowPrivate: ['127.0.0.1/32'] }
-
-  it('are resolved and checked again for each new connection', async () => {
-    await using own = await Receiver.start({
-      answer: () => ({ status: 204, headers: { connection: 'close' } }),
-    })
-    const answers = ['127.0.0.1', '127.0.0.2']
-    const resolver = async (): Promise<LookupAddress[]> => lookups(answers.shift()!)
-    const sender = new Sender({ policy, resolver })
-    const url = `http://example.com:${own.port}/`
-    expect(await sender.send(request(url), { timeoutMs: 2_000 })).toMatchObject({
-      kind: 'answer',
-      status: 204,
-    })
-    expect(await sender.send(request(url), { timeoutMs: 2_000 })).toMatchObject({
-      ...blocked,
-      error: 'blocked address 127.0.0.2',
-    })
-    expect(own.connections).toBe(1)
-    await sender.close()
-  })
-
-  it('are resolved once for a connection: what was checked is what is connected to', async () => {
-    let lookupCount = 0
-    const resolver = async (): Promise<LookupAddress[]> => {
-      lookupCount += 1
-      return lookups(lookupCount === 1 ? '127.0.0.1' : '127.0.0.2')
-    }
-    await using own = await Receiver.start()
-    expect(await send(`http://example.com:${own.port}/`, { policy, resolver })).toMatchObject({ status: 204 })
-    expect(lookupCount).toBe(1)
-    expect(socketsOpened).toBe(1)
-    expect(own.requests[0]!.headers.host).toBe(`example.com:${own.port}`)
-  })
-
-  it('are given up when the connection leads elsewhere than to what was checked, before a byte is written', async () => {
-    // 0.0.0.0 is let through here by its own name, and the system connects it to 127.0.0.1, which is not.
-    const zero = { allowHttp: true, allowPrivate: ['0.0.0.0/32'] }
-    await using own = await HostileReceiver.start(() => {})
-    const answer = await send(`http://example.com:${own.port}/`, {
+it('a connection that leads elsewhere than to what was checked is given up before a byte is written', async () => {
+  // 0.0.0.0 is let through here by its own name, and the system connects it to 127.0.0.1, which is not.
+  const zero = { allowHttp: true, allowPrivate: ['0.0.0.0/32'] }
+  await using own = await HostileReceiver.start(() => {})
+  for (const scheme of ['http', 'https']) {
+    const answer = await send(`${scheme}://example.com:${own.port}/`, {
       policy: zero,
       resolver: resolvingTo('0.0.0.0'),
     })
     expect(answer).toMatchObject({ ...blocked, error: 'blocked address 127.0.0.1' })
-    await own.allClosed()
-    expect(own.bytesRead).toBe(0)
-  })
+  }
+  await own.allClosed()
+  expect(own).toMatchObject({ connections: 2, bytesRead: 0 })
 })
 
 it.each([301, 302, 303, 307, 308])('a redirect (%i) is an answer and is not followed', async (status) => {
-  const location = `http://127.0.0.1:${receiver.port}/secret`
+  let location = ''
   await using redirecting = await Receiver.start({ answer: () => ({ status, headers: { location } }) })
-  const policy = { allowHttp: true, allowPrivate: ['127.0.0.0/8'] }
-  expect(await send(redirecting.url, { policy })).toMatchObject({
-    kind: 'answer',
-    status,
-    headers: { location },
-  })
-  expect(receiver.connections).toBe(0)
+  const sender = new Sender({ policy: local, resolver: neverAsked })
+  const written = blockedTargets(tripwire.port).map((url) => encodeURI(url))
+  for (location of [`http://127.0.0.1:${tripwire.port}/secret`, ...written]) {
+    const answer = await sender.send(request(redirecting.url), { timeoutMs: 2_000 })
+    expect(answer).toMatchObject({ kind: 'answer', status, headers: { location } })
+  }
+  await sender.close()
+  expect(attempts.exceptTo(redirecting.port)).toEqual([])
+  expect(tripwire.connections).toBe(0)
 })
 
-it('a policy with something that is no CIDR is refused at once', () => {
-  expect(
-    () => new Sender({ policy: { allowHttp: true, allowPrivate: ['10.0.0.0/8', 'localhost'] } }),
-  ).toThrow('"localhost" is not a CIDR')
+describe('a policy', () => {
+  it.each([
+    [{ allowPrivate: ['10.0.0.0/8', 'localhost'] }, '"localhost" is not a CIDR'],
+    [{ allowPrivate: ['10.0.0.0/8/8'] }, '"10.0.0.0/8/8" is not a CIDR'],
+    [{ allowPorts: ['web', '0'] }, '"0" is not web, a port'],
+    [{ denyPorts: ['ssh'] }, '"ssh" is not web, a port'],
+  ])('of %j is refused at once', (wrong, message) => {
+    expect(() => new Sender({ policy: { ...strict, ...wrong } })).toThrow(message)
+  })
+
+  it('is what it was when its sender was made, whatever becomes of the object', async () => {
+    const policy = { allowHttp: true, allowPrivate: [] as string[], allowPorts: ['web'] }
+    const sender = new Sender({ policy, resolver: neverAsked })
+    policy.allowPrivate.push('127.0.0.0/8')
+    const url = `http://127.0.0.1:${tripwire.port}/`
+    expect(await sender.send(request(url), { timeoutMs: 2_000 })).toMatchObject(blocked)
+    await sender.close()
+    expect(attempts.all).toEqual([])
+  })
+
+  it('gets nothing of what another let through: no sender uses the connection of another', async () => {
+    await using receiver = await Receiver.start()
+    const open = new Sender({ policy: local })
+    const shut = new Sender({ policy: strict })
+    expect(await open.send(request(receiver.url), { timeoutMs: 2_000 })).toMatchObject({ status: 204 })
+    expect(receiver.openConnections).toBe(1)
+    expect(await shut.send(request(receiver.url), { timeoutMs: 2_000 })).toMatchObject(blocked)
+    expect(receiver.requests).toHaveLength(1)
+    await open.close()
+    await receiver.until(() => receiver.openConnections === 0)
+    await shut.close()
+  })
 })
 
 interface SendCase {
@@ -210,6 +263,14 @@ async function send(
   return answer
 }
 
+/** What the guard would connect to, the name resolving to `resolved`. */
+async function addresses(policy: AddressPolicy, text: string, ...resolved: string[]): Promise<string[]> {
+  const url = new URL(text)
+  const target = { protocol: url.protocol, hostname: hostOf(url), port: portOf(url) }
+  const found = await new Guard(policy, resolvingTo(...resolved)).addresses(target)
+  return found.map(({ address }) => address)
+}
+
 function request(url: string): { url: string; headers: Record<string, string>; body: string } {
   return { url, headers: { 'content-type': 'application/json' }, body: '{}' }
 }
@@ -218,10 +279,6 @@ function neverAsked(hostname: string): Promise<LookupAddress[]> {
   throw new Error(`${hostname} was to be refused before it is resolved`)
 }
 
-function resolvingTo(...addresses: string[]): () => Promise<LookupAddress[]> {
-  return async () => lookups(...addresses)
-}
-
-function lookups(...addresses: string[]): LookupAddress[] {
-  return addresses.map((address) => ({ address, family: isIPv6(address) ? 6 : 4 }))
+function resolvingTo(...resolved: string[]): () => Promise<LookupAddress[]> {
+  return async () => resolved.map((address) => ({ address, family: isIPv6(address) ? 6 : 4 }))
 }

@@ -111,7 +111,7 @@ describe('when nothing answers', () => {
     const receiver = await Receiver.start()
     const { url } = receiver
     await receiver.close()
-    expect(await send(url)).toMatchObject({ kind: 'error', class: 'network', error: 'connection refused' })
+    expect(await send(url)).toMatchObject({ kind: 'error', class: 'refused', error: 'connection refused' })
   })
 
   it('tries the other addresses of a name', async () => {
@@ -129,7 +129,7 @@ describe('when nothing answers', () => {
     await receiver.close()
     const own = new Sender({ policy, resolver: resolvingTo('127.0.0.1', '127.0.0.2') })
     const answer = await own.send(request(`http://example.com:${port}/`), { timeoutMs })
-    expect(answer).toMatchObject({ class: 'network', error: 'connection refused' })
+    expect(answer).toMatchObject({ class: 'refused', error: 'connection refused' })
     await own.close()
   })
 

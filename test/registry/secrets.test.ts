@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createDecipheriv, randomBytes, randomUUID } from 'node:crypto'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { type Binding, Cipher, isSealed } from '../../src/registry/secrets.ts'
@@ -61,6 +61,51 @@ test('a value is opened only where it belongs', () => {
     /cannot be opened/,
   )
   expect(cipher.unseal(sealed, { ...binding, projectId: binding.projectId.toUpperCase() })).toBe('secret')
+})
+
+test('every value of two webhooks of two projects opens in its own place and in no other', () => {
+  const ids = Array.from({ length: 4 }, () => randomUUID())
+  const places = ids.slice(0, 2).flatMap((projectId) =>
+    ids.slice(2).flatMap((webhookId): Binding[] => [
+      { projectId, webhookId, column: 'secret' },
+      { projectId, webhookId, column: 'previous_secret' },
+      ...['x-a', 'X-A', 'x-b', ''].map((header) => ({
+        projectId,
+        webhookId,
+        column: 'headers' as const,
+        header,
+      })),
+    ]),
+  )
+  const sealed = places.map((place, index) => cipher.seal(`value ${index}`, place))
+  for (const [at, place] of places.entries()) {
+    for (const [of, value] of sealed.entries()) {
+      if (of === at) expect(cipher.unseal(value, place)).toBe(`value ${of}`)
+      else expect(() => cipher.unseal(value, place)).toThrow(/cannot be opened/)
+    }
+  }
+})
+
+test('the form does not change: it is AES-256-GCM, with the whole place as additional data', () => {
+  const place = { ...binding, column: 'headers' as const, header: 'x-a' }
+  const [version, id, text] = cipher.seal('value', place).split('.')
+  expect([version, id]).toEqual(['v1', 'k2'])
+  const bytes = Buffer.from(text!, 'base64url')
+  const decipher = createDecipheriv('aes-256-gcm', k2.key, bytes.subarray(0, 12))
+  decipher.setAAD(Buffer.from(`["webhooks","${binding.projectId}","${binding.webhookId}","headers","x-a"]`))
+  decipher.setAuthTag(bytes.subarray(-16))
+  expect(decipher.update(bytes.subarray(12, -16), undefined, 'utf8') + decipher.final('utf8')).toBe('value')
+})
+
+test('keys and ids of another form are refused, without the key', () => {
+  for (const [keys, words] of [
+    [[{ id: 'k.1', key: randomBytes(32) }], /id of an encryption key must be/],
+    [[{ id: '', key: randomBytes(32) }], /id of an encryption key must be/],
+    [[{ id: 'k1', key: randomBytes(31) }], /"k1" must have 32 bytes/],
+    [[k1, k2, key('k1')], /must be distinct/],
+  ] as const) {
+    expect(() => new Cipher(keys)).toThrow(words)
+  }
 })
 
 test('a changed bit, another key under the same name and a shorter tag are refused', () => {

@@ -14,8 +14,10 @@ describe.each(Object.entries(blockedHosts))('%s', (_, hosts) => {
   })
 })
 
-it.each(blockedUrls)('%j is refused when saved', (url) => {
-  expect(checkUrl(url.replace('{port}', '8080'), httpToo).ok).toBe(false)
+describe.each(Object.entries(blockedUrls))('%s', (_, urls) => {
+  it.each(urls)('%j is refused when saved, with a reason', (url) => {
+    expect(checkUrl(url.replace('{port}', '8080'), httpToo).ok).toBe(false)
+  })
 })
 
 it.each(blockedPorts)('port %i is refused when saved', (port) => {
@@ -79,12 +81,11 @@ describe('with a private range allowed', () => {
 
   it.each([
     'http://10.1.2.3/',
-    'http://10.1.2.3:25/',
-    'http://127.0.0.1:6379/',
-    'http://[::ffff:127.0.0.1]:9/',
+    'http://127.0.0.1:8080/',
+    'http://[::ffff:127.0.0.1]:9999/',
     'http://localhost:41234/',
     'http://receiver:8080/',
-    'http://receiver.internal:81/',
+    'http://receiver.internal:8081/',
   ])('%s passes', (url) => {
     expect(checkUrl(url, policy).ok).toBe(true)
   })
@@ -94,10 +95,46 @@ describe('with a private range allowed', () => {
     'http://169.254.169.254/',
     'http://[::1]/',
     'http://127.0.0.1:0/',
+    'http://10.1.2.3:25/',
+    'http://127.0.0.1:6379/',
+    'http://receiver.internal:81/',
     'http://example.com:25/',
     'http://8.8.8.8:25/',
   ])('%s is still refused', (url) => {
     expect(checkUrl(url, policy).ok).toBe(false)
+  })
+})
+
+describe('with link-local addresses inside an allowed range', () => {
+  const policy = { allowHttp: false, allowPrivate: ['0.0.0.0/0', '::/0'] }
+
+  it.each([
+    'https://169.254.169.254/',
+    'https://168.63.129.16/',
+    'https://[fd00:ec2::254]/',
+    'https://[fe80::1]/',
+  ])('%s passes by their own switch only', (url) => {
+    const words = /^private addresses are not allowed: .* is not public \(link-local, cloud metadata\)/
+    expect(checkUrl(url, policy)).toEqual({ ok: false, message: expect.stringMatching(words) })
+    expect(checkUrl(url, { ...policy, allowLinkLocal: true }).ok).toBe(true)
+  })
+})
+
+describe('with ports of its own', () => {
+  it.each([
+    ['https://1.1.1.1:444/', ['web', '444'], true],
+    ['https://1.1.1.1:443/', ['web', '444'], true],
+    ['https://1.1.1.1:445/', ['web', '444'], 'use 444, 80, 443 or a port from 1024 that serves the web'],
+    ['https://1.1.1.1/', ['8000-8100'], 'use 8000-8100'],
+    ['https://1.1.1.1:8050/', ['8000-8100'], true],
+  ])('%s where %j are allowed', (url, allowPorts, expected) => {
+    const check = checkUrl(url, { ...strict, allowPorts })
+    if (expected === true) expect(check.ok).toBe(true)
+    else expect(check).toEqual({ ok: false, message: expect.stringContaining(`is not allowed: ${expected}`) })
+  })
+
+  it('one that is denied is refused, whatever is allowed', () => {
+    expect(checkUrl('https://1.1.1.1:8080/', { ...strict, denyPorts: ['8000-9000'] }).ok).toBe(false)
   })
 })
 

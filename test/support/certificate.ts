@@ -47,7 +47,7 @@ export function makeCertificate(input: CertificateInput): Certificate {
   const der = sequence(body, ecdsaWithSha256, bitString(signature))
   return {
     key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
-    cert: `-----BEGIN CERTIFICATE-----\n${der.toString('base64').replace(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`,
+    cert: `-----BEGIN CERTIFICATE-----\n${der.toString('base64').replace(/.{1,64}/g, '$&\n')}-----END CERTIFICATE-----\n`,
     authority: { name, privateKey },
   }
 }

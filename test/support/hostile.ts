@@ -1,42 +1,54 @@
 import { once } from 'node:events'
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net'
+import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
 
-/**
- * A receiver that speaks bytes, not HTTP: `behave` gets each connection once a whole request has come in on it
- * (and again for each further request on the same one).
- */
+/** What a receiver does on a connection, on which this many requests have come in whole. */
+export type Behaviour = (socket: Socket, requestNumber: number) => void
+
+export interface HostileOptions {
+  /** Speaks TLS. */
+  tls?: TlsOptions
+  /** Done with each new connection, before anything has come in on it. */
+  atOpen?: Behaviour | undefined
+}
+
+/** A receiver that speaks bytes, not HTTP: it answers each request with `behave`. */
 export class HostileReceiver {
   connections = 0
   requests = 0
+  /** Of TCP: what was written before it was known who is there counts too. */
   bytesRead = 0
   readonly #server: Server
+  readonly #scheme: string
   readonly #open = new Set<Socket>()
+  /** The same, or what speaks TLS on them. */
+  readonly #speaking = new Set<Socket>()
 
-  private constructor(behave: (socket: Socket, requestNumber: number) => void) {
-    this.#server = createServer((socket) => {
+  private constructor(behave: Behaviour, { tls, atOpen }: HostileOptions) {
+    const speak = (socket: Socket): void => {
+      this.#speak(socket, behave)
+      atOpen?.(socket, 0)
+    }
+    this.#scheme = tls ? 'https' : 'http'
+    this.#server = tls ? createTlsServer(tls, speak) : createTcpServer({ noDelay: true }, speak)
+    this.#server.on('tlsClientError', () => {})
+    this.#server.prependListener('connection', (socket) => {
       this.connections += 1
       this.#open.add(socket)
-      socket.setNoDelay(true)
+      const port = socket.remotePort!
+      beneath.set(port, socket)
       socket.on('error', () => {})
-      socket.on('close', () => this.#open.delete(socket))
-      let received = ''
-      let requestNumber = 0
-      socket.on('data', (chunk) => {
-        this.bytesRead += chunk.length
-        received += chunk.toString('latin1')
-        const length = wholeRequestLength(received)
-        if (length === undefined) return
-        received = received.slice(length)
-        requestNumber += 1
-        this.requests += 1
-        behave(socket, requestNumber)
+      socket.on('close', () => {
+        this.bytesRead += socket.bytesRead
+        this.#open.delete(socket)
+        beneath.delete(port)
       })
     })
   }
 
-  static async start(behave: (socket: Socket, requestNumber: number) => void): Promise<HostileReceiver> {
-    const receiver = new HostileReceiver(behave)
-    receiver.#server.listen(0, '127.0.0.1')
+  static async start(behave: Behaviour, options: HostileOptions = {}): Promise<HostileReceiver> {
+    const receiver = new HostileReceiver(behave, options)
+    receiver.#server.listen({ port: 0, host: '127.0.0.1', backlog: 4_096 })
     await once(receiver.#server, 'listening')
     return receiver
   }
@@ -46,20 +58,25 @@ export class HostileReceiver {
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.port}/`
+    return `${this.#scheme}://127.0.0.1:${this.port}/`
+  }
+
+  get openConnections(): number {
+    return this.#open.size
   }
 
   /** Once the other side has closed every connection; fails after `timeoutMs`. */
   async allClosed(timeoutMs = 5_000): Promise<void> {
+    // Who does not read sees no end.
+    for (const socket of this.#speaking) socket.resume()
     const late = AbortSignal.timeout(timeoutMs)
     for (const socket of this.#open) {
-      if (!socket.closed)
-        await new Promise<void>((resolve, reject) => {
-          socket.once('close', () => resolve())
-          late.addEventListener('abort', () =>
-            reject(new Error(`a connection is still open after ${timeoutMs} ms`)),
-          )
-        })
+      await new Promise<void>((resolve, reject) => {
+        socket.once('close', () => resolve())
+        late.addEventListener('abort', () =>
+          reject(new Error(`${this.#open.size} connections are still open after ${timeoutMs} ms`)),
+        )
+      })
     }
   }
 
@@ -67,6 +84,23 @@ export class HostileReceiver {
     for (const socket of this.#open) socket.destroy()
     this.#server.close()
     await once(this.#server, 'close')
+  }
+
+  #speak(socket: Socket, behave: Behaviour): void {
+    socket.on('error', () => {})
+    this.#speaking.add(socket)
+    socket.on('close', () => this.#speaking.delete(socket))
+    let received = ''
+    let requestNumber = 0
+    socket.on('data', (chunk) => {
+      received += chunk.toString('latin1')
+      const length = wholeRequestLength(received)
+      if (length === undefined) return
+      received = received.slice(length)
+      requestNumber += 1
+      this.requests += 1
+      behave(socket, requestNumber)
+    })
   }
 }
 
@@ -76,4 +110,58 @@ function wholeRequestLength(received: string): number | undefined {
   const bodyLength = Number(/^content-length: (\d+)\r$/im.exec(received.slice(0, headLength))?.[1] ?? 0)
   const length = headLength + bodyLength
   return received.length >= length ? length : undefined
+}
+
+/** Bytes as they stand, each character one of them; what is over 255 goes as UTF-8. */
+function bytes(text: string | Buffer): Buffer {
+  if (typeof text !== 'string') return text
+  return Buffer.from(text, /^[\x00-\xff]*$/.test(text) ? 'latin1' : 'utf8')
+}
+
+export const saysNothing: Behaviour = () => {}
+
+export function sends(...texts: (string | Buffer)[]): Behaviour {
+  return (socket) => {
+    for (const text of texts) socket.write(bytes(text))
+  }
+}
+
+export function sendsAndCloses(text: string | Buffer): Behaviour {
+  return (socket) => void socket.end(bytes(text))
+}
+
+/** The TCP connection beneath TLS, by the port at its other end. */
+const beneath = new Map<number, Socket>()
+
+function reset(socket: Socket): void {
+  beneath.get(socket.remotePort!)?.resetAndDestroy()
+}
+
+/** By TCP RST, once what it sends is on its way. */
+export function sendsAndResets(text: string | Buffer): Behaviour {
+  return (socket) => void socket.write(bytes(text), () => setImmediate(() => reset(socket)))
+}
+
+export const resets: Behaviour = (socket) => reset(socket)
+
+/** The beginning at once, then what follows byte by byte, again and again, for as long as the other side holds. */
+export function drips(start: string, text: string): Behaviour {
+  return (socket) => {
+    let sent = 0
+    socket.write(bytes(start))
+    const timer = setInterval(() => socket.write(bytes(text[sent++ % text.length]!)), 20)
+    socket.once('close', () => clearInterval(timer))
+  }
+}
+
+/** The beginning, then the same again as fast as the other side takes it. */
+export function floods(start: string, again: string): Behaviour {
+  const block = Buffer.alloc(16_384 - (16_384 % again.length), again, 'latin1')
+  return (socket) => {
+    const more = (): void => {
+      if (!socket.destroyed) socket.write(block, () => setImmediate(more))
+    }
+    socket.write(bytes(start))
+    more()
+  }
 }

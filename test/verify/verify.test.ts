@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs'
+import { generateKeyPairSync, sign } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
 import * as fc from 'fast-check'
 import { Webhook } from 'standardwebhooks'
 import { describe, expect, it } from 'vitest'
@@ -138,8 +139,9 @@ describe('verify refuses', () => {
     ['another spelling of the signature', { headers: { ...headers, 'webhook-signature': spelledAnew() } }],
     [
       'a signature of another version',
-      { headers: { ...headers, 'webhook-signature': spelledAnew().replace('v1', 'v1a') } },
+      { headers: { ...headers, 'webhook-signature': headers['webhook-signature']!.replace('v1', 'v2') } },
     ],
+    ['a body that something read before', { body: '' }],
     ['no signature but the version', { headers: { ...headers, 'webhook-signature': 'v1,' } }],
   ])('%s', (_, forged) => {
     expect(() => verify({ ...valid, ...forged })).toThrow(code('signature_mismatch'))
@@ -199,10 +201,110 @@ describe('verify refuses', () => {
   })
 })
 
-it('imports nothing but node:crypto, so that a receiver takes in nothing of the server', () => {
-  const source = readFileSync(new URL('../../src/verify/verify.ts', import.meta.url), 'utf8')
-  expect(source.match(/from '.*'/g)).toEqual(["from 'node:crypto'"])
+describe('with a public key (v1a), verify', () => {
+  /** The vectors of the reference implementations: a pair of seed and public key, and a seed alone. */
+  const vector = {
+    id: 'msg_p5jXN8AQM9LWM0D4loKWxJek',
+    body: '{"test": 2432232314}',
+    publicKey: 'whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4=',
+    signature: 'v1a,hnO3f9T8Ytu9HwrXslvumlUpqtNVqkhqw/enGzPCXe5BdqzCInXqYXFymVJaA7AZdpXwVLPo3mNl8EM+m7TBAg==',
+  }
+  const [key, otherKey] = [newKey(), newKey()]
+  const signed = signedBy(key)
+  const valid = { secret: key.public, headers: signed, body, now }
+
+  it('answers the vector', () => {
+    const signedVector = {
+      'webhook-id': vector.id,
+      'webhook-timestamp': String(seconds),
+      'webhook-signature': vector.signature,
+    }
+    expect(verify({ secret: vector.publicKey, headers: signedVector, body: vector.body, now })).toEqual({
+      test: 2_432_232_314,
+    })
+  })
+
+  it('answers the event when one of several keys of either kind fits one of several signatures', () => {
+    const both = {
+      ...signed,
+      'webhook-signature': `${headers['webhook-signature']} v1a,AAAA ${signed['webhook-signature']}`,
+    }
+    for (const given of [key.public, secret, [otherKey.public, key.public], [otherKey.public, secret]]) {
+      expect(verify({ ...valid, secret: given, headers: both })).toEqual(event)
+    }
+    expect(() => verify({ ...valid, secret: [otherKey.public, otherSecret], headers: both })).toThrow(
+      code('signature_mismatch'),
+    )
+  })
+
+  it('refuses one flipped bit anywhere', () => {
+    const part = fc.constantFrom('webhook-id', 'webhook-timestamp', 'webhook-signature', 'body')
+    fc.assert(
+      fc.property(part, fc.nat(), (name, at) => {
+        const flipped = Buffer.from(name === 'body' ? body : signed[name]!)
+        const bit = at % (flipped.length * 8)
+        flipped[bit >> 3]! ^= 1 << (bit & 7)
+        const forged =
+          name === 'body' ? { body: flipped } : { headers: { ...signed, [name]: flipped.toString('latin1') } }
+        expect(() => verify({ ...valid, toleranceSeconds: Infinity, ...forged })).toThrow(VerificationError)
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  it.each([
+    ['the signature without padding', (text: string) => text.replaceAll('=', '')],
+    ['the signature in the alphabet of URLs', (text: string) => text.replaceAll(/[+/]/g, '-')],
+    ['a signature that is cut', (text: string) => text.slice(0, -8)],
+    ['the signature as one of v1', (text: string) => text.replace('v1a', 'v1')],
+    ['an HMAC with the public key', () => new Webhook(key.public.slice(5)).sign(id, now, body)],
+    [
+      'an HMAC with the public key as v1a',
+      () => new Webhook(key.public.slice(5)).sign(id, now, body).replace('v1', 'v1a'),
+    ],
+  ])('refuses %s', (_, forge) => {
+    const forged = { ...signed, 'webhook-signature': forge(signed['webhook-signature']!) }
+    expect(() => verify({ ...valid, headers: forged })).toThrow(code('signature_mismatch'))
+  })
+
+  it('says so when the secret is of the other kind, or the one of the sender', () => {
+    expect(() => verify({ ...valid, secret })).toThrow(/pass the public key of the webhook, "whpk_/)
+    expect(() => verify({ ...valid, headers })).toThrow(/pass the secret of the webhook, "whsec_/)
+    expect(() => verify({ ...valid, secret: key.private })).toThrow(code('invalid_secret'))
+    expect(() => verify({ ...valid, secret: 'whpk_c2hvcnQ=' })).toThrow(code('invalid_secret'))
+    expect(() => verify({ ...valid, secret: 'whpk_' })).toThrow(code('invalid_secret'))
+  })
+
+  it('looks at no more signatures than a sender would make', () => {
+    const flood = `${`v1a,${Buffer.alloc(64).toString('base64')} `.repeat(20)}${signed['webhook-signature']}`
+    expect(() => verify({ ...valid, headers: { ...signed, 'webhook-signature': flood } })).toThrow(
+      code('signature_mismatch'),
+    )
+  })
 })
+
+it('imports nothing but node:crypto, so that a receiver takes in nothing of the server', () => {
+  const folder = new URL('../../src/verify/', import.meta.url)
+  const sources = readdirSync(folder).map((file) => readFileSync(new URL(file, folder), 'utf8'))
+  const imported = new Set(sources.flatMap((source) => source.match(/(?<=from ')(?!\.\/).*(?=')/g) ?? []))
+  expect([...imported]).toEqual(['node:crypto'])
+})
+
+function newKey() {
+  const { privateKey } = generateKeyPairSync('ed25519')
+  const { d, x } = privateKey.export({ format: 'jwk' })
+  const raw = [d!, x!].map((part) => Buffer.from(part, 'base64url'))
+  return {
+    privateKey,
+    private: `whsk_${Buffer.concat(raw).toString('base64')}`,
+    public: `whpk_${raw[1]!.toString('base64')}`,
+  }
+}
+
+function signedBy({ privateKey }: ReturnType<typeof newKey>): Record<string, string> {
+  const signature = sign(null, Buffer.from(`${id}.${seconds}.${body}`), privateKey)
+  return { ...headers, 'webhook-signature': `v1a,${signature.toString('base64')}` }
+}
 
 /** The same 32 bytes in a base64 that decodes alike: the last letter has two bits that do not count. */
 function spelledAnew(): string {

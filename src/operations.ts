@@ -1,0 +1,129 @@
+import type { AddressPolicy } from './address.ts'
+import type { Clock } from './clock.ts'
+import type { Queryable, Transactable } from './database/database.ts'
+import type { PageRequest } from './database/page.ts'
+import type { Notifier } from './database/wake.ts'
+import * as deliveries from './deliver/deliveries.ts'
+import { failOverdue } from './deliver/inactive.ts'
+import { createReplay, type ReplayRequest } from './deliver/replay.ts'
+import type { Sender } from './deliver/send.ts'
+import { sendTest, type TestEvent, type TestResult, type TestTarget } from './deliver/test-send.ts'
+import { type EventFilter, getEvent, listEvents } from './publish/events.ts'
+import type { Publication } from './publish/publish.ts'
+import { ApiKeys } from './registry/api-keys.ts'
+import { Applications } from './registry/applications.ts'
+import { AuditLog } from './registry/audit-log.ts'
+import { Projects } from './registry/projects.ts'
+import type { Cipher } from './registry/secrets.ts'
+import { type WebhookDraft, Webhooks } from './registry/webhooks.ts'
+import type { DefaultPolicy } from './registry/webhook-policy.ts'
+
+export interface OperationsOptions {
+  /** The whole of it, or what one project sees. */
+  database: Transactable
+  clock: Clock
+  cipher: Cipher
+  notifier: Notifier
+  sender: Sender
+  policy: AddressPolicy
+  defaultPolicy: DefaultPolicy
+  /** Always on the whole database: the SQL function keeps to its project by itself. */
+  publishJson: (projectId: string, eventsJson: string) => Promise<Publication[]>
+}
+
+/** Everything that may be asked of a project, beside publishing from code. */
+export class Operations {
+  readonly projects: Projects
+  readonly applications: Applications
+  readonly apiKeys: ApiKeys
+  readonly webhooks: Webhooks
+  readonly auditLog: AuditLog
+  readonly #database: Transactable
+  readonly #options: OperationsOptions
+
+  constructor(options: OperationsOptions) {
+    const { database, clock, cipher, policy, defaultPolicy } = options
+    this.#database = database
+    this.#options = options
+    this.projects = new Projects({ database })
+    this.applications = new Applications({ database })
+    this.apiKeys = new ApiKeys({ database, clock })
+    this.auditLog = new AuditLog({ database })
+    this.webhooks = new Webhooks({
+      database,
+      cipher,
+      policy,
+      clock,
+      defaultPolicy,
+      onReactivate: (transaction, webhookId) => this.#failOverdue(transaction, webhookId),
+    })
+  }
+
+  readonly events = {
+    /** Publishes a JSON array of events with the fields of the HTTP call; the text reaches PostgreSQL as it is. */
+    publishJson: (projectId: string, eventsJson: string): Promise<Publication[]> =>
+      this.#options.publishJson(projectId, eventsJson),
+    list: (projectId: string, filter: EventFilter = {}, page: PageRequest = {}) =>
+      listEvents(this.#database, projectId, filter, page),
+    /** With its `payload` as JSON text and its newest deliveries. */
+    get: async (projectId: string, id: string) => {
+      const event = await getEvent(this.#database, projectId, id)
+      const { rows } = await deliveries.listDeliveries(
+        this.#database,
+        projectId,
+        { event_id: id },
+        { limit: 100 },
+      )
+      return { ...event, deliveries: rows }
+    },
+  }
+
+  readonly deliveries = {
+    list: (projectId: string, filter: deliveries.DeliveryFilter = {}, page: PageRequest = {}) =>
+      deliveries.listDeliveries(this.#database, projectId, filter, page),
+    get: (projectId: string, id: string, webhookId?: string) =>
+      deliveries.getDelivery(this.#database, { projectId, id, webhookId }),
+    attempts: (projectId: string, id: string, webhookId?: string) =>
+      deliveries.listAttempts(this.#database, { projectId, id, webhookId }),
+    /** Sends a finished delivery again, or a waiting one now. */
+    retry: async (projectId: string, id: string, webhookId?: string) => {
+      const { clock, defaultPolicy, notifier } = this.#options
+      const retried = await deliveries.retryDelivery(
+        this.#database,
+        { projectId, id, webhookId },
+        { now: clock.now(), scheduleLength: defaultPolicy.retry_seconds.length + 1 },
+      )
+      notifier.notify()
+      return retried
+    },
+    cancel: (projectId: string, id: string, webhookId?: string) =>
+      deliveries.cancelDelivery(this.#database, { projectId, id, webhookId }),
+  }
+
+  readonly replays = {
+    /** Sends many finished deliveries of a webhook again, in the background. */
+    create: (projectId: string, webhookId: string, request: ReplayRequest) =>
+      createReplay(this.#database, { projectId, webhookId }, request),
+  }
+
+  readonly webhookTests = {
+    /** Sends a test event to a stored webhook now, also when it is inactive. */
+    send: async (projectId: string, webhookId: string, event: TestEvent = {}) =>
+      this.#sendTest(await this.webhooks.target(projectId, webhookId), event),
+    /** The same to one that is not stored. */
+    sendDraft: async (projectId: string, draft: WebhookDraft, event: TestEvent = {}) =>
+      this.#sendTest(this.webhooks.draftTarget(projectId, draft), event),
+  }
+
+  #sendTest(target: TestTarget, event: TestEvent): Promise<TestResult> {
+    return sendTest(this.#database, target, event, this.#options)
+  }
+
+  /** What waited too long for a webhook that is just being made active fails; the rest goes. */
+  async #failOverdue(transaction: Queryable, webhookId: string): Promise<void> {
+    const { clock, defaultPolicy, notifier } = this.#options
+    const waitSeconds = defaultPolicy.retry_seconds.reduce((sum, seconds) => sum + seconds, 0)
+    await failOverdue(transaction, { now: clock.now(), waitSeconds, webhookId })
+    notifier.notify()
+  }
+}

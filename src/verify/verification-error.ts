@@ -1,0 +1,23 @@
+export type VerificationErrorCode =
+  | 'invalid_secret'
+  | 'body_not_raw'
+  | 'missing_header'
+  | 'invalid_timestamp'
+  | 'timestamp_too_old'
+  | 'timestamp_too_new'
+  | 'signature_mismatch'
+  | 'invalid_json'
+
+/**
+ * The request is not one that Postrider signed with this secret just now. Answer 401 and do nothing else.
+ * `invalid_secret` and `body_not_raw` are mistakes in the receiver's own code.
+ */
+export class VerificationError extends Error {
+  override readonly name = 'VerificationError'
+  readonly code: VerificationErrorCode
+
+  constructor(code: VerificationErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}
