@@ -87,13 +87,15 @@ async function chooseRows(transaction: Queryable, { deliveries, state, tenant }:
 /** One event for each delivery, with a small payload. */
 async function insertEvents(transaction: Queryable): Promise<void> {
   await transaction.query(
-    `INSERT INTO postrider.events (project_id, id, type, "timestamp", created_at, deliveries)
-     SELECT project_id, event_id, type, created_at, created_at, 1
-     FROM seeded`,
-  )
-  await transaction.query(
-    `INSERT INTO postrider.event_payloads (project_id, event_id, payload)
-     SELECT project_id, event_id, jsonb_build_object('id', event_id, 'type', type, 'data', '{}'::jsonb)
+    `INSERT INTO postrider.events (project_id, id, type, "timestamp", created_at, deliveries, payload)
+     SELECT
+       project_id,
+       event_id,
+       type,
+       created_at,
+       created_at,
+       1,
+       jsonb_build_object('id', event_id, 'type', type, 'data', '{}'::jsonb)
      FROM seeded`,
   )
 }

@@ -83,6 +83,30 @@ CREATE POLICY own_project ON postrider.audit_log
   USING ((project_id = postrider.current_project()));
 GRANT SELECT ON postrider.audit_log TO postrider_tenant;
 
+CREATE VIEW postrider.claimable_deliveries WITH (security_invoker=true) AS
+ SELECT delivery.id,
+    delivery.webhook_id,
+    delivery.project_id,
+    delivery.event_id,
+    delivery.event_type,
+    COALESCE((delivery.payload)::text, event.payload) AS payload,
+    delivery.attempts,
+    delivery.max_attempts,
+    delivery.rescues,
+    delivery.status,
+    webhook.url,
+    webhook.secret,
+    webhook.previous_secret,
+    webhook.previous_secret_expires_at,
+    webhook.headers,
+    webhook.retry_seconds,
+    webhook.timeout_ms,
+    webhook.max_in_flight,
+    webhook.ordered
+   FROM ((postrider.deliveries delivery
+     JOIN postrider.webhooks webhook ON ((webhook.id = delivery.webhook_id)))
+     LEFT JOIN postrider.events event ON (((event.project_id = delivery.project_id) AND (event.id = delivery.event_id))));
+
 CREATE TABLE postrider.deliveries (
   id uuid NOT NULL DEFAULT postrider.uuid_generate_v7(),
   webhook_id uuid NOT NULL,
@@ -111,7 +135,7 @@ CREATE TABLE postrider.deliveries (
   CONSTRAINT webhook_deliveries_rescues_check CHECK (((rescues >= 0) AND (rescues <= max_rescues))),
   CONSTRAINT webhook_deliveries_unfinished_check CHECK (((status = ANY (ARRAY['delivered'::postrider.webhook_delivery_status, 'failed'::postrider.webhook_delivery_status])) OR (attempts < max_attempts)))
 ) WITH (fillfactor=60, autovacuum_vacuum_scale_factor=0.02, autovacuum_analyze_scale_factor=0.05);
-CREATE INDEX idx_webhook_deliveries_created_at ON postrider.deliveries USING btree (created_at);
+CREATE INDEX idx_webhook_deliveries_created_at ON postrider.deliveries USING brin (created_at) WITH (pages_per_range='32', autosummarize='on');
 CREATE INDEX idx_webhook_deliveries_project_history ON postrider.deliveries USING btree (project_id, created_at DESC, id DESC);
 CREATE INDEX idx_webhook_deliveries_webhook_history ON postrider.deliveries USING btree (webhook_id, created_at DESC, id DESC);
 CREATE UNIQUE INDEX idx_deliveries_event_webhook ON postrider.deliveries USING btree (event_id, webhook_id);
@@ -178,17 +202,6 @@ CREATE POLICY own_project ON postrider.delivery_schedule
 GRANT DELETE ON postrider.delivery_schedule TO postrider_tenant;
 GRANT SELECT ON postrider.delivery_schedule TO postrider_tenant;
 
-CREATE TABLE postrider.event_payloads (
-  project_id uuid NOT NULL,
-  event_id uuid NOT NULL,
-  payload jsonb NOT NULL,
-  CONSTRAINT event_payloads_pkey PRIMARY KEY (project_id, event_id)
-);
-ALTER TABLE postrider.event_payloads ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own_project ON postrider.event_payloads
-  USING ((project_id = postrider.current_project()));
-GRANT SELECT ON postrider.event_payloads TO postrider_tenant;
-
 CREATE TABLE postrider.events (
   project_id uuid NOT NULL,
   id uuid NOT NULL,
@@ -198,9 +211,10 @@ CREATE TABLE postrider.events (
   environment_name character varying(255),
   created_at timestamp with time zone NOT NULL DEFAULT now(),
   deliveries integer NOT NULL,
+  payload text,
   CONSTRAINT events_pkey PRIMARY KEY (project_id, id)
 );
-CREATE INDEX idx_events_created_at ON postrider.events USING btree (created_at);
+CREATE INDEX idx_events_created_at ON postrider.events USING brin (created_at) WITH (pages_per_range='32', autosummarize='on');
 CREATE INDEX idx_events_project_created_at ON postrider.events USING btree (project_id, created_at DESC, id DESC);
 ALTER TABLE postrider.events ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_project ON postrider.events
@@ -283,7 +297,7 @@ CREATE VIEW postrider.webhook_deliveries WITH (security_invoker=true) AS
     delivery.webhook_id,
     delivery.event_id,
     delivery.event_type,
-    COALESCE(delivery.payload, stored.payload) AS payload,
+    COALESCE(delivery.payload, (event.payload)::jsonb) AS payload,
     delivery.status,
     delivery.attempts,
     delivery.max_attempts,
@@ -299,7 +313,7 @@ CREATE VIEW postrider.webhook_deliveries WITH (security_invoker=true) AS
     delivery.max_rescues,
     delivery.retried_at
    FROM (postrider.deliveries delivery
-     LEFT JOIN postrider.event_payloads stored ON (((stored.project_id = delivery.project_id) AND (stored.event_id = delivery.event_id))));
+     LEFT JOIN postrider.events event ON (((event.project_id = delivery.project_id) AND (event.id = delivery.event_id))));
 CREATE TRIGGER webhook_deliveries_write INSTEAD OF INSERT OR DELETE OR UPDATE ON postrider.webhook_deliveries FOR EACH ROW EXECUTE FUNCTION postrider.write_webhook_delivery();
 GRANT SELECT ON postrider.webhook_deliveries TO postrider_tenant;
 
@@ -478,7 +492,7 @@ BEGIN
     postrider.uuid_generate_v7(),
     postrider.valid_event_types(jsonb),
     postrider.event_type_patterns(text),
-    postrider.envelope(uuid, uuid, text, jsonb, uuid, text, timestamptz),
+    postrider.envelope(uuid, uuid, text, text, uuid, text, timestamptz),
     postrider.audit(uuid, text, text, text, jsonb, jsonb)
     TO postrider_tenant;
 
@@ -493,7 +507,6 @@ BEGIN
   -- Publishing is done by functions that run as the owner and keep to the project they are given.
   GRANT SELECT ON
     postrider.events,
-    postrider.event_payloads,
     postrider.webhook_deliveries,
     postrider.webhook_delivery_attempts,
     postrider.audit_log
@@ -703,6 +716,197 @@ END
 $function$;
 REVOKE ALL ON FUNCTION postrider.check_event(text,text,jsonb,text,timestamp with time zone) FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION postrider.check_fields(events jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  event jsonb;
+  position integer := 0;
+  path text;
+  field text;
+BEGIN
+  FOR event IN SELECT jsonb_array_elements(events) LOOP
+    position := position + 1;
+    path := postrider.event_path(true, position);
+    IF jsonb_typeof(event) <> 'object' THEN
+      RAISE EXCEPTION '% must be an object', rtrim(path, '.')
+        USING ERRCODE = 'invalid_parameter_value', COLUMN = rtrim(path, '.');
+    END IF;
+    SELECT name INTO field
+    FROM jsonb_object_keys(event) AS name
+    WHERE name NOT IN ('id', 'type', 'data', 'application_id', 'environment_name', 'timestamp')
+    LIMIT 1;
+    IF FOUND THEN
+      RAISE EXCEPTION '% is not a field of an event', path || field
+        USING ERRCODE = 'invalid_parameter_value', COLUMN = path || field;
+    END IF;
+    PERFORM postrider.event_uuid(path, event, 'id');
+    PERFORM postrider.event_string(path, event, 'type');
+    PERFORM postrider.event_uuid(path, event, 'application_id');
+    PERFORM postrider.event_string(path, event, 'environment_name');
+    PERFORM postrider.event_timestamp(path, event, 'timestamp');
+  END LOOP;
+  RAISE EXCEPTION 'events holds something that cannot be published'
+    USING ERRCODE = 'invalid_parameter_value', COLUMN = 'events';
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.check_fields(jsonb) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.claim_deliveries(worker_id uuid, now timestamp with time zone, wanted integer, max_held integer, after_webhook_id uuid, held_webhook_ids uuid[], held_counts integer[], known_webhook_ids uuid[], known_most integer[], finished uuid[])
+ RETURNS SETOF postrider.claimable_deliveries
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
+  WITH RECURSIVE life AS MATERIALIZED (
+    SELECT worker.id
+    FROM postrider.workers AS worker
+    WHERE worker.id = claim_deliveries.worker_id
+    FOR NO KEY UPDATE
+  ),
+  queues AS (
+    SELECT
+      claim_deliveries.after_webhook_id AS webhook_id,
+      false AS is_wrapped,
+      false AS is_queue
+    FROM life
+    UNION ALL
+    SELECT next.webhook_id, next.is_wrapped, true
+    FROM queues
+    CROSS JOIN LATERAL (
+      (
+        SELECT queued.webhook_id, queues.is_wrapped
+        FROM postrider.delivery_queue AS queued
+        WHERE queued.webhook_id > queues.webhook_id
+        ORDER BY queued.webhook_id
+        LIMIT 1
+      )
+      UNION ALL
+      (
+        SELECT queued.webhook_id, true
+        FROM postrider.delivery_queue AS queued
+        WHERE NOT queues.is_wrapped
+        ORDER BY queued.webhook_id
+        LIMIT 1
+      )
+      LIMIT 1
+    ) AS next
+    WHERE NOT next.is_wrapped
+      OR next.webhook_id <= claim_deliveries.after_webhook_id
+  ),
+  candidates AS MATERIALIZED (
+    SELECT due.place, queues.webhook_id, webhook.rate_per_second
+    FROM queues
+    CROSS JOIN LATERAL (
+      SELECT webhook.rate_per_second, webhook.max_in_flight
+      FROM postrider.webhooks AS webhook
+      WHERE webhook.id = queues.webhook_id
+        AND webhook.is_active
+      OFFSET 0
+    ) AS webhook
+    LEFT JOIN LATERAL (
+      SELECT postrider.tokens_at(rate, webhook.rate_per_second, claim_deliveries.now) AS tokens
+      FROM postrider.webhook_rates AS rate
+      WHERE rate.webhook_id = queues.webhook_id
+        AND webhook.rate_per_second IS NOT NULL
+      FOR UPDATE SKIP LOCKED
+    ) AS rate
+      ON true
+    CROSS JOIN LATERAL (
+      SELECT LEAST(
+        COALESCE(
+          known_most[array_position(known_webhook_ids, queues.webhook_id)],
+          webhook.max_in_flight,
+          max_held
+        ) - COALESCE(held_counts[array_position(held_webhook_ids, queues.webhook_id)], 0),
+        CASE
+          WHEN webhook.rate_per_second IS NULL THEN wanted
+          -- Another worker is counting them.
+          WHEN rate.tokens IS NULL THEN 0
+          ELSE FLOOR(rate.tokens)
+        END
+      ) AS count
+    ) AS room
+    CROSS JOIN LATERAL (
+      SELECT queued.ctid AS place
+      FROM postrider.delivery_queue AS queued
+      WHERE queued.webhook_id = queues.webhook_id
+        AND queued.scheduled_at <= claim_deliveries.now + interval '10 milliseconds'
+      ORDER BY queued.scheduled_at
+      LIMIT GREATEST(room.count, 0)
+      FOR UPDATE SKIP LOCKED
+    ) AS due
+    WHERE queues.is_queue
+    LIMIT wanted
+  ),
+  taken AS (
+    DELETE FROM postrider.delivery_queue
+    WHERE ctid = ANY(ARRAY(SELECT candidates.place FROM candidates))
+    RETURNING delivery_id
+  ),
+  claimed AS MATERIALIZED (
+    SELECT delivery.id, delivery.attempts + delivery.rescues + 1 AS attempt
+    FROM postrider.deliveries AS delivery
+    WHERE delivery.id = ANY(ARRAY(SELECT taken.delivery_id FROM taken))
+      AND delivery.status IN ('pending', 'delivering')
+  ),
+  spent AS (
+    UPDATE postrider.webhook_rates AS rate
+    SET tokens = postrider.tokens_at(rate, taken.rate_per_second, claim_deliveries.now) - taken.count,
+        refilled_at = GREATEST(rate.refilled_at, claim_deliveries.now)
+    FROM (
+      SELECT candidates.webhook_id, candidates.rate_per_second, COUNT(*) AS count
+      FROM candidates
+      WHERE candidates.rate_per_second IS NOT NULL
+      GROUP BY candidates.webhook_id, candidates.rate_per_second
+    ) AS taken
+    WHERE rate.webhook_id = taken.webhook_id
+  ),
+  held AS (
+    SELECT
+      array_agg(entry.id) AS ids,
+      array_agg(entry.attempt) AS attempts,
+      array_agg(entry.since) AS since
+    FROM (
+      SELECT entry.id, entry.attempt, entry.since
+      FROM postrider.workers AS worker
+      CROSS JOIN LATERAL unnest(worker.in_flight, worker.in_flight_attempts, worker.in_flight_since)
+        AS entry (id, attempt, since)
+      WHERE worker.id = claim_deliveries.worker_id
+        AND NOT EXISTS (
+          SELECT
+          FROM unnest(finished) AS gone (id)
+          WHERE gone.id = entry.id
+        )
+      UNION ALL
+      SELECT claimed.id, claimed.attempt, claim_deliveries.now
+      FROM claimed
+    ) AS entry
+  ),
+  noted AS (
+    UPDATE postrider.workers AS worker
+    SET in_flight = held.ids,
+        in_flight_attempts = held.attempts,
+        in_flight_since = held.since
+    FROM held
+    WHERE worker.id = claim_deliveries.worker_id
+      AND EXISTS (SELECT FROM claimed)
+  )
+  SELECT claimable.*
+  FROM postrider.claimable_deliveries AS claimable
+  WHERE claimable.id = ANY(ARRAY(SELECT claimed.id FROM claimed));
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.claim_deliveries(uuid,timestamp with time zone,integer,integer,uuid,uuid[],integer[],uuid[],integer[],uuid[]) FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION postrider.compact_length(data jsonb)
  RETURNS bigint
  LANGUAGE sql
@@ -738,7 +942,6 @@ CREATE OR REPLACE FUNCTION postrider.delete_events_of_project()
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 BEGIN
-  DELETE FROM postrider.event_payloads WHERE project_id = OLD.id;
   DELETE FROM postrider.events WHERE project_id = OLD.id;
   RETURN NULL;
 END
@@ -764,12 +967,9 @@ BEGIN
         deliveries_of_same_event."timestamp" IS NULL
         OR event."timestamp" = date_trunc('milliseconds', deliveries_of_same_event."timestamp")
       )
-      AND stored.payload -> 'data' IS NOT DISTINCT FROM deliveries_of_same_event.data
+      AND event.payload::jsonb -> 'data' IS NOT DISTINCT FROM deliveries_of_same_event.data
   INTO deliveries, same
   FROM postrider.events AS event
-  JOIN postrider.event_payloads AS stored
-    ON stored.project_id = event.project_id
-    AND stored.event_id = event.id
   WHERE event.project_id = deliveries_of_same_event.project_id
     AND event.id = deliveries_of_same_event.id;
 
@@ -802,13 +1002,20 @@ END
 $function$;
 REVOKE ALL ON FUNCTION postrider.disable_webhooks_of_application() FROM PUBLIC;
 
-CREATE OR REPLACE FUNCTION postrider.envelope(project_id uuid, id uuid, type text, data jsonb, application_id uuid, environment_name text, "timestamp" timestamp with time zone)
- RETURNS jsonb
+CREATE OR REPLACE FUNCTION postrider.envelope(project_id uuid, id uuid, type text, data text, application_id uuid, environment_name text, "timestamp" timestamp with time zone)
+ RETURNS text
  LANGUAGE sql
  STABLE PARALLEL SAFE
-RETURN ((jsonb_build_object('id', id, 'timestamp', to_char(("timestamp" AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'::text), 'type', type, 'api_version', 'v1', 'project_id', project_id, 'data', data) || CASE WHEN (application_id IS NULL) THEN '{}'::jsonb ELSE jsonb_build_object('application_id', application_id) END) || CASE WHEN (environment_name IS NULL) THEN '{}'::jsonb ELSE jsonb_build_object('environment_name', environment_name) END);
-REVOKE ALL ON FUNCTION postrider.envelope(uuid,uuid,text,jsonb,uuid,text,timestamp with time zone) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION postrider.envelope(uuid,uuid,text,jsonb,uuid,text,timestamp with time zone) TO postrider_tenant;
+RETURN ((((((((((((('{"id":"'::text || id) || '","timestamp":"'::text) || to_char(("timestamp" AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'::text)) || '","type":"'::text) || type) || '","api_version":"v1","project_id":"'::text) || project_id) || '"'::text) || COALESCE(((',"application_id":"'::text || application_id) || '"'::text), ''::text)) || COALESCE((',"environment_name":'::text || to_json(environment_name)), ''::text)) || ',"data":'::text) || data) || '}'::text);
+REVOKE ALL ON FUNCTION postrider.envelope(uuid,uuid,text,text,uuid,text,timestamp with time zone) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION postrider.envelope(uuid,uuid,text,text,uuid,text,timestamp with time zone) TO postrider_tenant;
+
+CREATE OR REPLACE FUNCTION postrider.event_path(is_batch boolean, ordinality integer)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN is_batch THEN (('events['::text || (ordinality - 1)) || '].'::text) ELSE ''::text END;
+REVOKE ALL ON FUNCTION postrider.event_path(boolean,integer) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION postrider.event_string(path text, event jsonb, name text)
  RETURNS text
@@ -973,7 +1180,7 @@ AS $function$
   SELECT publication
   FROM postrider.publish_columns(
     publish.project_id,
-    ARRAY[''],
+    false,
     ARRAY[publish.id],
     ARRAY[publish.type],
     ARRAY[publish.data],
@@ -984,7 +1191,7 @@ AS $function$
 $function$;
 REVOKE ALL ON FUNCTION postrider.publish(uuid,text,jsonb,uuid,uuid,text,timestamp with time zone) FROM PUBLIC;
 
-CREATE OR REPLACE FUNCTION postrider.publish_columns(project_id uuid, paths text[], ids uuid[], types text[], data jsonb[], application_ids uuid[], environment_names text[], timestamps timestamp with time zone[])
+CREATE OR REPLACE FUNCTION postrider.publish_columns(project_id uuid, is_batch boolean, ids uuid[], types text[], data jsonb[], application_ids uuid[], environment_names text[], timestamps timestamp with time zone[])
  RETURNS SETOF postrider.publication
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
@@ -992,6 +1199,8 @@ AS $function$
 #variable_conflict use_column
 DECLARE
   position integer;
+  data_texts text[];
+  suspects integer[];
   fresh uuid[];
   counts integer[];
   publication postrider.publication;
@@ -1005,9 +1214,61 @@ BEGIN
       USING ERRCODE = 'foreign_key_violation', COLUMN = 'project_id';
   END IF;
 
-  FOR position IN 1..cardinality(types) LOOP
+  WITH given AS MATERIALIZED (
+    SELECT
+      given.ordinality,
+      COALESCE(given.id, postrider.uuid_generate_v7()) AS id,
+      given.type,
+      given.application_id,
+      given.environment_name,
+      given."timestamp",
+      given.data::text AS data_text
+    FROM unnest(ids, types, publish_columns.data, application_ids, environment_names, timestamps)
+      WITH ORDINALITY AS given (id, type, data, application_id, environment_name, "timestamp", ordinality)
+  ),
+  wrong_kinds AS MATERIALIZED (
+    SELECT kind.type
+    FROM (
+      SELECT DISTINCT given.type, given.application_id, given.environment_name
+      FROM given
+    ) AS kind
+    WHERE kind.type IS NULL
+      OR kind.type !~ '^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$'
+      OR length(kind.type) > 255
+      OR kind.environment_name = ''
+      OR length(kind.environment_name) > 255
+      OR kind.environment_name ~ '[[:cntrl:]]'
+      OR (
+        kind.application_id IS NOT NULL
+        AND NOT EXISTS (
+          SELECT
+          FROM postrider.applications AS application
+          WHERE application.project_id = publish_columns.project_id
+            AND application.id = kind.application_id
+        )
+      )
+  )
+  SELECT
+    array_agg(given.id ORDER BY given.ordinality),
+    array_agg(given.data_text ORDER BY given.ordinality),
+    array_agg(given.ordinality ORDER BY given.ordinality) FILTER (
+      WHERE given.data_text IS NULL
+        OR EXISTS (SELECT FROM wrong_kinds)
+        OR given."timestamp" NOT BETWEEN '0001-01-01T00:00:00Z' AND '9999-12-31T23:59:59.999Z'
+        -- Only a large text can be too large or hold a number of more than 1,000 digits, and only one with as many
+        -- brackets can be nested deeper than 64 levels.
+        OR octet_length(given.data_text) > 262144
+        OR (octet_length(given.data_text) > 1000 AND given.data_text ~ '[0-9]{24}')
+        OR octet_length(given.data_text)
+          - octet_length(replace(replace(given.data_text, '{', ''), '[', '')) > 64
+    )
+  INTO ids, data_texts, suspects
+  FROM given;
+
+  FOREACH position IN ARRAY COALESCE(suspects, '{}') LOOP
     PERFORM postrider.check_event(
-      paths[position], types[position], data[position], environment_names[position], timestamps[position]
+      postrider.event_path(is_batch, position),
+      types[position], data[position], environment_names[position], timestamps[position]
     );
     IF application_ids[position] IS NOT NULL AND NOT EXISTS (
       SELECT
@@ -1015,11 +1276,8 @@ BEGIN
       WHERE application.project_id = publish_columns.project_id
         AND application.id = application_ids[position]
     ) THEN
-      RAISE EXCEPTION '%application_id names no application of this project', paths[position]
-        USING ERRCODE = 'foreign_key_violation', COLUMN = paths[position] || 'application_id';
-    END IF;
-    IF ids[position] IS NULL THEN
-      ids[position] := postrider.uuid_generate_v7();
+      RAISE EXCEPTION '%application_id names no application of this project', postrider.event_path(is_batch, position)
+        USING ERRCODE = 'foreign_key_violation', COLUMN = postrider.event_path(is_batch, position) || 'application_id';
     END IF;
   END LOOP;
 
@@ -1031,21 +1289,12 @@ BEGIN
       given.type,
       given.application_id,
       given.environment_name,
-      COALESCE(date_trunc('milliseconds', given."timestamp"), published_at) AS "timestamp",
-      given.data,
+      given."timestamp",
+      given.data_text,
       given.ordinality
-    FROM unnest(ids, types, publish_columns.data, application_ids, environment_names, timestamps)
-      WITH ORDINALITY AS given (id, type, data, application_id, environment_name, "timestamp", ordinality)
+    FROM unnest(ids, types, data_texts, application_ids, environment_names, timestamps)
+      WITH ORDINALITY AS given (id, type, data_text, application_id, environment_name, "timestamp", ordinality)
     ORDER BY given.id, given.ordinality
-  ),
-  enveloped AS MATERIALIZED (
-    SELECT
-      given.id,
-      postrider.envelope(
-        publish_columns.project_id, given.id, given.type, given.data,
-        given.application_id, given.environment_name, given."timestamp"
-      ) AS payload
-    FROM given
   ),
   routes AS MATERIALIZED (
     -- A batch has many events and few kinds of them: each kind is matched once.
@@ -1097,32 +1346,26 @@ BEGIN
   ),
   remembered AS (
     INSERT INTO postrider.events (
-      project_id, id, type, "timestamp", application_id, environment_name, deliveries
+      project_id, id, type, "timestamp", application_id, environment_name, deliveries, payload
     )
     SELECT
       publish_columns.project_id,
       given.id,
       given.type,
-      given."timestamp",
+      COALESCE(date_trunc('milliseconds', given."timestamp"), published_at),
       given.application_id,
       given.environment_name,
-      COALESCE(counted.deliveries, 0)
+      COALESCE(counted.deliveries, 0),
+      postrider.envelope(
+        publish_columns.project_id, given.id, given.type, given.data_text,
+        given.application_id, given.environment_name, COALESCE(given."timestamp", published_at)
+      )
     FROM given
     LEFT JOIN counted
       ON counted.event_id = given.id
     ORDER BY given.id
     ON CONFLICT (project_id, id) DO NOTHING
     RETURNING id, type, deliveries
-  ),
-  kept AS (
-    INSERT INTO postrider.event_payloads (project_id, event_id, payload)
-    SELECT
-      publish_columns.project_id,
-      remembered.id,
-      enveloped.payload
-    FROM remembered
-    JOIN enveloped
-      ON enveloped.id = remembered.id
   ),
   delivering AS (
     INSERT INTO postrider.deliveries (webhook_id, project_id, event_id, event_type, max_attempts)
@@ -1174,7 +1417,7 @@ BEGIN
       publication.duplicate := ids[position] <> ALL(fresh) OR ids[position] = ANY(ids[:position - 1]);
       publication.deliveries := CASE
         WHEN publication.duplicate THEN postrider.deliveries_of_same_event(
-          publish_columns.project_id, paths[position], ids[position], types[position], data[position],
+          publish_columns.project_id, postrider.event_path(is_batch, position), ids[position], types[position], data[position],
           application_ids[position], environment_names[position], timestamps[position]
         )
         ELSE counts[array_position(fresh, ids[position])]
@@ -1196,7 +1439,7 @@ BEGIN
   ORDER BY given.ordinality;
 END
 $function$;
-REVOKE ALL ON FUNCTION postrider.publish_columns(uuid,text[],uuid[],text[],jsonb[],uuid[],text[],timestamp with time zone[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION postrider.publish_columns(uuid,boolean,uuid[],text[],jsonb[],uuid[],text[],timestamp with time zone[]) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION postrider.publish_many(project_id uuid, events jsonb)
  RETURNS SETOF postrider.publication
@@ -1206,11 +1449,7 @@ CREATE OR REPLACE FUNCTION postrider.publish_many(project_id uuid, events jsonb)
 AS $function$
 #variable_conflict use_column
 DECLARE
-  event jsonb;
-  position integer := 0;
-  path text;
-  field text;
-  paths text[];
+  is_plain boolean := false;
   ids uuid[];
   types text[];
   data jsonb[];
@@ -1223,38 +1462,149 @@ BEGIN
       USING ERRCODE = 'invalid_parameter_value', COLUMN = 'events';
   END IF;
 
-  FOR event IN SELECT jsonb_array_elements(events) LOOP
-    path := 'events[' || position || '].';
-    position := position + 1;
-    IF jsonb_typeof(event) <> 'object' THEN
-      RAISE EXCEPTION '% must be an object', rtrim(path, '.')
-        USING ERRCODE = 'invalid_parameter_value', COLUMN = rtrim(path, '.');
-    END IF;
-    SELECT name INTO field
-    FROM jsonb_object_keys(event) AS name
-    WHERE name NOT IN ('id', 'type', 'data', 'application_id', 'environment_name', 'timestamp')
-    LIMIT 1;
-    IF FOUND THEN
-      RAISE EXCEPTION '% is not a field of an event', path || field
-        USING ERRCODE = 'invalid_parameter_value', COLUMN = path || field;
-    END IF;
-    paths[position] := path;
-    ids[position] := postrider.event_uuid(path, event, 'id');
-    types[position] := postrider.event_string(path, event, 'type');
-    data[position] := event -> 'data';
-    application_ids[position] := postrider.event_uuid(path, event, 'application_id');
-    environment_names[position] := postrider.event_string(path, event, 'environment_name');
-    timestamps[position] := postrider.event_timestamp(path, event, 'timestamp');
-  END LOOP;
+  -- All of them at once, where all are as they should be.
+  BEGIN
+    SELECT
+      bool_and(
+        jsonb_typeof(event) = 'object'
+        AND event - '{id,type,data,application_id,environment_name,timestamp}'::text[] = '{}'
+        AND COALESCE(jsonb_typeof(event -> 'id'), 'null') IN ('string', 'null')
+        AND COALESCE(jsonb_typeof(event -> 'type'), 'null') IN ('string', 'null')
+        AND COALESCE(jsonb_typeof(event -> 'application_id'), 'null') IN ('string', 'null')
+        AND COALESCE(jsonb_typeof(event -> 'environment_name'), 'null') IN ('string', 'null')
+        AND COALESCE((event ->> 'id')::uuid::text = lower(event ->> 'id'), true)
+        AND COALESCE((event ->> 'application_id')::uuid::text = lower(event ->> 'application_id'), true)
+      ),
+      array_agg((event ->> 'id')::uuid ORDER BY ordinality),
+      array_agg(event ->> 'type' ORDER BY ordinality),
+      array_agg(event -> 'data' ORDER BY ordinality),
+      array_agg((event ->> 'application_id')::uuid ORDER BY ordinality),
+      array_agg(event ->> 'environment_name' ORDER BY ordinality),
+      array_agg(
+        CASE
+          WHEN event ? 'timestamp' THEN postrider.event_timestamp(
+            postrider.event_path(true, ordinality::integer), event, 'timestamp'
+          )
+        END
+        ORDER BY ordinality
+      )
+    INTO is_plain, ids, types, data, application_ids, environment_names, timestamps
+    FROM jsonb_array_elements(events) WITH ORDINALITY AS given (event, ordinality);
+  EXCEPTION WHEN data_exception THEN
+    is_plain := false;
+  END;
+  IF NOT is_plain THEN
+    PERFORM postrider.check_fields(events);
+  END IF;
 
   RETURN QUERY
   SELECT *
   FROM postrider.publish_columns(
-    publish_many.project_id, paths, ids, types, data, application_ids, environment_names, timestamps
+    publish_many.project_id, true, ids, types, data, application_ids, environment_names, timestamps
   );
 END
 $function$;
 REVOKE ALL ON FUNCTION postrider.publish_many(uuid,jsonb) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.record_results(worker_id uuid, now timestamp with time zone, results jsonb)
+ RETURNS SETOF uuid
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
+  WITH life AS MATERIALIZED (
+    SELECT worker.id
+    FROM postrider.workers AS worker
+    WHERE worker.id = record_results.worker_id
+    FOR KEY SHARE
+  ),
+  recorded AS (
+    UPDATE postrider.deliveries AS delivery
+    SET status = result.status,
+        attempts = delivery.attempts + 1,
+        scheduled_at = COALESCE(result.retry_at, delivery.scheduled_at),
+        last_attempt_at = result.started_at,
+        last_response_status = result.response_status,
+        last_response_body = result.response_body,
+        last_error = result.error,
+        delivered_at = CASE WHEN result.status = 'delivered' THEN record_results.now END
+    FROM jsonb_to_recordset(results) AS result (
+      id uuid,
+      attempt integer,
+      status postrider.webhook_delivery_status,
+      retry_at timestamptz,
+      started_at timestamptz,
+      duration_ms integer,
+      request_headers jsonb,
+      response_status integer,
+      response_headers jsonb,
+      response_body text,
+      error text,
+      outcome text
+    )
+    WHERE delivery.id = result.id
+      AND delivery.attempts + delivery.rescues + 1 = result.attempt
+      AND delivery.status IN ('pending', 'delivering')
+      AND EXISTS (SELECT FROM life)
+    RETURNING
+      delivery.id, delivery.webhook_id, delivery.status, delivery.scheduled_at, result.attempt, result.started_at,
+      result.duration_ms, result.request_headers, result.response_status, result.response_headers,
+      result.response_body, result.error, result.outcome
+  ),
+  waiting AS (
+    INSERT INTO postrider.delivery_schedule (scheduled_at, delivery_id, webhook_id)
+    SELECT recorded.scheduled_at, recorded.id, recorded.webhook_id
+    FROM recorded
+    WHERE recorded.status = 'pending'
+  ),
+  kept AS (
+    INSERT INTO postrider.webhook_delivery_attempts (
+      delivery_id, attempt, started_at, duration_ms, request_headers,
+      response_status, response_headers, response_body, error, outcome
+    )
+    SELECT
+      recorded.id,
+      recorded.attempt,
+      recorded.started_at,
+      recorded.duration_ms,
+      recorded.request_headers,
+      recorded.response_status,
+      recorded.response_headers,
+      recorded.response_body,
+      recorded.error,
+      CASE recorded.outcome WHEN 'gone' THEN 'failed' ELSE recorded.outcome END
+    FROM recorded
+  ),
+  gone AS (
+    UPDATE postrider.webhooks
+    SET is_active = false,
+        disabled_reason = 'gone'
+    WHERE is_active
+      AND id = ANY(ARRAY(
+        SELECT recorded.webhook_id
+        FROM recorded
+        WHERE recorded.outcome = 'gone'
+      ))
+  )
+  SELECT recorded.id
+  FROM recorded;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.record_results(uuid,timestamp with time zone,jsonb) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.tokens_at(rate postrider.webhook_rates, rate_per_second double precision, now timestamp with time zone)
+ RETURNS double precision
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN LEAST(((rate).tokens + (rate_per_second * (GREATEST(EXTRACT(epoch FROM (now - (rate).refilled_at)), (0)::numeric))::double precision)), GREATEST(rate_per_second, (1)::double precision));
+REVOKE ALL ON FUNCTION postrider.tokens_at(postrider.webhook_rates,double precision,timestamp with time zone) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION postrider.told_of(given jsonb, told text[])
  RETURNS jsonb
@@ -1330,17 +1680,16 @@ BEGIN
   END IF;
 
   IF TG_OP = 'INSERT' THEN
-    INSERT INTO postrider.events (project_id, id, type, "timestamp", created_at, deliveries)
-    VALUES (NEW.project_id, NEW.event_id, NEW.event_type, NEW.created_at, NEW.created_at, 1)
-    ON CONFLICT DO NOTHING;
-    INSERT INTO postrider.event_payloads (project_id, event_id, payload)
-    VALUES (NEW.project_id, NEW.event_id, NEW.payload)
+    INSERT INTO postrider.events (project_id, id, type, "timestamp", created_at, deliveries, payload)
+    VALUES (
+      NEW.project_id, NEW.event_id, NEW.event_type, NEW.created_at, NEW.created_at, 1, NEW.payload::text
+    )
     ON CONFLICT DO NOTHING;
   END IF;
-  SELECT stored.payload INTO stored_payload
-  FROM postrider.event_payloads AS stored
-  WHERE stored.project_id = NEW.project_id
-    AND stored.event_id = NEW.event_id;
+  SELECT event.payload::jsonb INTO stored_payload
+  FROM postrider.events AS event
+  WHERE event.project_id = NEW.project_id
+    AND event.id = NEW.event_id;
 
   IF TG_OP = 'INSERT' THEN
     INSERT INTO postrider.deliveries (

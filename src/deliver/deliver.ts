@@ -23,15 +23,23 @@ export interface Deliverer {
   timeoutMs: number
   /** Ends the attempt without a result, when the worker must stop. */
   signal: AbortSignal
-  /** Called when the receiver has answered, or nothing more is to come: the slot is free, the result not written yet. */
-  onAnswer: () => void
+  /** Asked when a request is about to be written to its socket: is it still this worker's to send? */
+  maySend: () => boolean
 }
 
 /** `interrupted`: the worker stopped it. `superseded`: this life was ended and the delivery is somebody else's. */
 export type Ending = { outcome: Outcome; durationMs: number } | 'interrupted' | 'superseded'
 
-/** One delivery, from claimed row to recorded outcome. What a receiver does wrong is an outcome, not an exception. */
-export async function deliver(delivery: ClaimedDelivery, deliverer: Deliverer): Promise<Ending> {
+/**
+ * One delivery, from claimed row to recorded outcome. What a receiver does wrong is an outcome, not an exception.
+ * `onAnswer` is called when the receiver has answered, or nothing more is to come: the slot is free, the result not
+ * written yet.
+ */
+export async function deliver(
+  delivery: ClaimedDelivery,
+  deliverer: Deliverer,
+  onAnswer: () => void,
+): Promise<Ending> {
   const startedAt = deliverer.clock.now()
   // The claim's answer was long on its way, or this process stood still: somebody else may be sending it by now.
   if (!deliverer.life.holds) return 'interrupted'
@@ -42,9 +50,9 @@ export async function deliver(delivery: ClaimedDelivery, deliverer: Deliverer): 
       : await deliverer.sender.send(request, {
           timeoutMs: delivery.timeout_ms ?? deliverer.timeoutMs,
           signal: deliverer.signal,
-          maySend: () => deliverer.life.holds,
+          maySend: deliverer.maySend,
         })
-  deliverer.onAnswer()
+  onAnswer()
   if (answer.kind === 'error' && answer.class === 'aborted') return 'interrupted'
   const outcome = judge(
     answer,

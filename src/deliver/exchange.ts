@@ -14,8 +14,16 @@ export interface SendOptions {
   maySend?: () => boolean
 }
 
+/** Where a URL leads. */
+export interface Place {
+  /** Such as `https://example.com:8443`. */
+  origin: string
+  /** With the query. */
+  path: string
+}
+
 export interface ExchangeInput {
-  url: URL
+  place: Place
   request: SignedRequest
   options: SendOptions
   connections: Connections
@@ -44,18 +52,18 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #head: { status: number; headers: Record<string, string> } | undefined
   readonly #body = new AnswerBody()
 
-  constructor({ url, request, options, connections }: ExchangeInput) {
+  constructor({ place, request, options, connections }: ExchangeInput) {
     this.result = new Promise((resolve) => {
       this.#settle = resolve
     })
     this.#options = options
     this.#connections = connections
-    this.#connection = connections.take(url.origin)
+    this.#connection = connections.take(place.origin)
     this.#connection.begin(() => this.#cutOff(maxReceivedBytes))
     this.#deadline = setTimeout(() => this.#timeOut(), options.timeoutMs)
     options.signal?.addEventListener('abort', this.#onAbort, { once: true })
     this.#connection.client.dispatch(
-      { path: url.pathname + url.search, method: 'POST', headers: request.headers, body: request.body },
+      { path: place.path, method: 'POST', headers: request.headers, body: request.body },
       this,
     )
   }

@@ -2,8 +2,17 @@ import type { Queryable } from '../database/database.ts'
 
 const promotedAtOnce = 1_000
 
-/** Moves what waited for its next try into the queue, now that its time has come; answers whether there may be more. */
-export async function promote(queryable: Queryable, now: Date): Promise<boolean> {
+/** Moves what waited for its next try into the queue, now that its time has come; answers how many. */
+export async function promote(queryable: Queryable, now: Date): Promise<number> {
+  let promoted = 0
+  for (;;) {
+    const count = await promoteSome(queryable, now)
+    promoted += count
+    if (count < promotedAtOnce) return promoted
+  }
+}
+
+async function promoteSome(queryable: Queryable, now: Date): Promise<number> {
   const { rowCount } = await queryable.query(
     `WITH due AS (
        DELETE FROM postrider.delivery_schedule
@@ -22,15 +31,15 @@ export async function promote(queryable: Queryable, now: Date): Promise<boolean>
      FROM due`,
     [now],
   )
-  return rowCount === promotedAtOnce
+  return rowCount ?? 0
 }
 
 /**
  * Lets the next of each line out whose head is finished, into the queue. Whoever has the line's row does it; the head is
- * looked up under that lock, so that two never let out two.
+ * looked up under that lock, so that two never let out two. Answers how many lines moved.
  */
-export async function advanceLines(queryable: Queryable): Promise<void> {
-  await queryable.query(
+export async function advanceLines(queryable: Queryable): Promise<number> {
+  const { rowCount } = await queryable.query(
     `WITH free AS MATERIALIZED (
        SELECT line.webhook_id
        FROM postrider.delivery_lines AS line
@@ -72,4 +81,5 @@ export async function advanceLines(queryable: Queryable): Promise<void> {
      FROM next
      WHERE line.webhook_id = next.webhook_id`,
   )
+  return rowCount ?? 0
 }

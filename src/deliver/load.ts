@@ -31,8 +31,8 @@ const claimAhead = 4
  * What a worker holds and sends, by webhook, and what it may.
  *
  * A dead endpoint costs a slot for as long as the deadline. So each webhook has a cap; those that answer badly get half of
- * all slots together at most; and slots that are idle after everybody had a turn are lent to those that answer well, half
- * of all to one at most. A webhook that is not known yet is held to its cap.
+ * all slots together at most; and slots that are idle after everybody had a turn are lent to those that answer well, three
+ * quarters of all to one at most. A webhook that is not known yet is held to its cap.
  */
 export class Load {
   readonly #options: LoadOptions
@@ -49,6 +49,10 @@ export class Load {
   /** How many more may be claimed. */
   get room(): number {
     return this.#options.capacity - this.#held
+  }
+
+  get #mostLent(): number {
+    return Math.floor(this.#options.concurrency * 0.75)
   }
 
   get sending(): number {
@@ -89,7 +93,7 @@ export class Load {
     const entry = this.#webhooks.get(webhook_id)
     if (!entry || !this.hasFreeSlot || entry.isFixed || this.#answersWell.get(webhook_id) !== true)
       return false
-    return entry.sending < this.#options.concurrency / 2
+    return entry.sending < this.#mostLent
   }
 
   /** Takes a slot; what it answers gives the slot back. */
@@ -110,15 +114,16 @@ export class Load {
   }
 
   /** For a claim: what is held of each webhook, and how much may be of those that are known. */
-  limits(claimed: readonly ClaimedDelivery[] = []): { held: Map<string, number>; most: Map<string, number> } {
+  limits(): { held: Map<string, number>; most: Map<string, number> } {
     const held = new Map(Array.from(this.#webhooks, ([id, entry]) => [id, entry.held] as const))
-    for (const { webhook_id } of claimed) held.set(webhook_id, (held.get(webhook_id) ?? 0) + 1)
     const known = [...this.#answersWell.entries()]
     const bad = known.filter(([, answersWell]) => !answersWell).length
     const mostOfBad = Math.max(Math.floor(this.#options.capacity / 2 / Math.max(bad, 1)), 1)
     const most = known.map(([id, answersWell]) => {
-      const cap = this.#webhooks.get(id)?.maxInFlight ?? this.#options.maxInFlight
-      return [id, answersWell ? cap * claimAhead : Math.min(cap, mostOfBad)] as const
+      const entry = this.#webhooks.get(id)
+      const cap = entry?.maxInFlight ?? this.#options.maxInFlight
+      const ahead = entry?.isFixed ? cap * claimAhead : Math.max(cap * claimAhead, this.#mostLent + cap)
+      return [id, answersWell ? ahead : Math.min(cap, mostOfBad)] as const
     })
     return { held, most: new Map(most) }
   }

@@ -11,8 +11,8 @@ export interface Attempt {
   startedAt: Date
   durationMs: number
   /** Values of the webhook's own headers redacted. */
-  requestHeaders: Record<string, string>
-  responseHeaders: Record<string, string> | null
+  requestHeaders: Readonly<Record<string, string>>
+  responseHeaders: Readonly<Record<string, string>> | null
   responseBody: string | null
 }
 
@@ -34,6 +34,13 @@ export interface RecorderOptions {
 const maxBatch = 500
 
 /**
+ * Under load a batch gathers for this long, unless it is large by then: a statement costs the same for few and for many,
+ * and the slots of what waits here are free already.
+ */
+const gatherMs = 5
+const largeBatch = 200
+
+/**
  * Writes outcomes and attempts in batches: while one statement runs the next batch gathers. `record` resolves once its
  * result is written, `true`, or found to come too late, `false`: the life of this worker was ended by somebody else, who
  * has taken the delivery over.
@@ -46,6 +53,8 @@ export class Recorder {
   readonly #abort = new AbortController()
   #waiting: { result: Result; done: (written: boolean) => void; failed: (error: unknown) => void }[] = []
   #writing = false
+  /** The last batch was not small. */
+  #isBusy = false
 
   constructor({ database, life, clock, logger }: RecorderOptions) {
     this.#database = database
@@ -71,7 +80,10 @@ export class Recorder {
     // Results that are ready at the same moment share the first batch.
     await new Promise(setImmediate)
     while (this.#waiting.length > 0) {
+      if (this.#isBusy && this.#waiting.length < largeBatch)
+        await new Promise((resolve) => setTimeout(resolve, gatherMs))
       const batch = this.#waiting.splice(0, maxBatch)
+      this.#isBusy = batch.length >= 10
       try {
         const { written, refused } = await this.#writeBatch(batch.map(({ result }) => result))
         for (const { result, done, failed } of batch) {
@@ -157,110 +169,36 @@ const statusOf = {
 } as const satisfies Record<Outcome['kind'], string>
 
 /**
- * The outcomes, the attempts, what waits for its next try, and the webhooks that are gone, in one statement. It counts
- * while the worker's row is there and the number of the try is not used up; the ids written are answered.
+ * The outcomes, the attempts, what waits for its next try, and the webhooks that are gone, in one statement;
+ * `postrider.record_results` says when a result counts. The ids written are answered.
  */
 async function writeResults(
   queryable: Queryable,
   results: readonly Result[],
   { workerId, now }: { workerId: string; now: Date },
 ): Promise<Set<string>> {
-  const column = <Value>(value: (result: Result) => Value): Value[] => results.map(value)
   const { rows } = await queryable.query<{ id: string }>(
-    `WITH life AS MATERIALIZED (
-       SELECT worker.id
-       FROM postrider.workers AS worker
-       WHERE worker.id = $1::uuid
-       FOR KEY SHARE
-     ),
-     result AS (
-       SELECT *
-       FROM unnest(
-         $2::uuid[], $3::integer[], $4::postrider.webhook_delivery_status[], $5::timestamptz[],
-         $6::timestamptz[], $7::integer[], $8::text[], $9::integer[], $10::text[], $11::text[], $12::text[],
-         $13::text[], $14::boolean[]
-       ) AS result (
-         id, attempt, status, retry_at,
-         started_at, duration_ms, request_headers, response_status, response_headers, response_body, error,
-         outcome, is_gone
-       )
-     ),
-     recorded AS (
-       UPDATE postrider.deliveries AS delivery
-       SET status = result.status,
-           attempts = delivery.attempts + 1,
-           scheduled_at = COALESCE(result.retry_at, delivery.scheduled_at),
-           last_attempt_at = result.started_at,
-           last_response_status = result.response_status,
-           last_response_body = result.response_body,
-           last_error = result.error,
-           delivered_at = CASE WHEN result.status = 'delivered' THEN $15::timestamptz END
-       FROM result
-       WHERE delivery.id = ANY($2::uuid[])
-         AND delivery.id = result.id
-         AND delivery.attempts + delivery.rescues + 1 = result.attempt
-         AND delivery.status IN ('pending', 'delivering')
-         AND EXISTS (SELECT FROM life)
-       RETURNING delivery.id, delivery.webhook_id, delivery.status, delivery.scheduled_at
-     ),
-     waiting AS (
-       INSERT INTO postrider.delivery_schedule (scheduled_at, delivery_id, webhook_id)
-       SELECT recorded.scheduled_at, recorded.id, recorded.webhook_id
-       FROM recorded
-       WHERE recorded.status = 'pending'
-     ),
-     kept AS (
-       INSERT INTO postrider.webhook_delivery_attempts (
-         delivery_id, attempt, started_at, duration_ms, request_headers,
-         response_status, response_headers, response_body, error, outcome
-       )
-       SELECT
-         result.id,
-         result.attempt,
-         result.started_at,
-         result.duration_ms,
-         result.request_headers::jsonb,
-         result.response_status,
-         result.response_headers::jsonb,
-         result.response_body,
-         result.error,
-         result.outcome
-       FROM recorded
-       JOIN result
-         ON result.id = recorded.id
-     ),
-     gone AS (
-       UPDATE postrider.webhooks
-       SET is_active = false,
-           disabled_reason = 'gone'
-       WHERE is_active
-         AND id IN (
-           SELECT recorded.webhook_id
-           FROM recorded
-           JOIN result
-             ON result.id = recorded.id
-           WHERE result.is_gone
-         )
-     )
-     SELECT recorded.id
-     FROM recorded`,
-    [
-      workerId,
-      column(({ delivery }) => delivery.id),
-      column(({ delivery }) => attemptNumber(delivery)),
-      column(({ outcome }) => statusOf[outcome.kind]),
-      column(({ outcome }) => (outcome.kind === 'retry' ? outcome.retryAt : null)),
-      column(({ attempt }) => attempt.startedAt),
-      column(({ attempt }) => attempt.durationMs),
-      column(({ attempt }) => JSON.stringify(attempt.requestHeaders)),
-      column(({ outcome }) => outcome.responseStatus),
-      column(({ attempt }) => attempt.responseHeaders && JSON.stringify(attempt.responseHeaders)),
-      column(({ attempt }) => attempt.responseBody),
-      column(({ outcome }) => (outcome.kind === 'delivered' ? outcome.note : outcome.error)),
-      column(({ outcome }) => (outcome.kind === 'gone' ? 'failed' : outcome.kind)),
-      column(({ outcome }) => outcome.kind === 'gone'),
-      now,
-    ],
+    `SELECT written.id
+     FROM postrider.record_results($1::uuid, $2::timestamptz, $3::jsonb) AS written (id)`,
+    [workerId, now, JSON.stringify(results.map(toJson))],
   )
   return new Set(rows.map(({ id }) => id))
+}
+
+/** A result with the names that the function in the database reads. */
+function toJson({ delivery, outcome, attempt }: Result): object {
+  return {
+    id: delivery.id,
+    attempt: attemptNumber(delivery),
+    status: statusOf[outcome.kind],
+    retry_at: outcome.kind === 'retry' ? outcome.retryAt : null,
+    started_at: attempt.startedAt,
+    duration_ms: attempt.durationMs,
+    request_headers: attempt.requestHeaders,
+    response_status: outcome.responseStatus,
+    response_headers: attempt.responseHeaders,
+    response_body: attempt.responseBody,
+    error: outcome.kind === 'delivered' ? outcome.note : outcome.error,
+    outcome: outcome.kind,
+  }
 }

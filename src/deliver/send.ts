@@ -1,9 +1,10 @@
+import { LRUCache } from 'lru-cache'
 import type { AddressPolicy } from '../address.ts'
 import { parseProxy } from '../proxy.ts'
 import { readUrl } from '../registry/url.ts'
 import type { Answer, SendError } from './answer.ts'
 import { Connections } from './connections.ts'
-import { Exchange, type SendOptions } from './exchange.ts'
+import { Exchange, type Place, type SendOptions } from './exchange.ts'
 import type { FailureClass } from './failure.ts'
 import { Guard } from './guard.ts'
 import type { Resolver } from './resolve.ts'
@@ -32,6 +33,7 @@ export interface SenderOptions {
 export class Sender {
   readonly #connections: Connections
   readonly #running = new Set<Exchange>()
+  readonly #places = new LRUCache<string, Place | string>({ max: 1_000 })
   #closed = false
 
   /** Throws a `RangeError` where the policy holds something that is no CIDR or no port, or the proxy is no URL. */
@@ -45,17 +47,25 @@ export class Sender {
 
   async send(request: SignedRequest, options: SendOptions): Promise<Answer | SendError> {
     if (this.#closed || options.signal?.aborted) return notSent('aborted', 'stopped before it was sent')
-    const url = readUrl(request.url)
-    if (!url) return notSent('blocked', 'blocked url')
-    if (!/^https?:$/.test(url.protocol))
-      return notSent('blocked', `blocked scheme ${url.protocol.slice(0, -1)}`)
-    const exchange = new Exchange({ url, request, options, connections: this.#connections })
+    const place = this.#placeOf(request.url)
+    if (typeof place === 'string') return notSent('blocked', place)
+    const exchange = new Exchange({ place, request, options, connections: this.#connections })
     this.#running.add(exchange)
     try {
       return await exchange.result
     } finally {
       this.#running.delete(exchange)
     }
+  }
+
+  /** Where a URL leads, or why nothing is sent there. Parsed once for many deliveries. */
+  #placeOf(url: string): Place | string {
+    let place = this.#places.get(url)
+    if (place === undefined) {
+      place = parsePlace(url)
+      this.#places.set(url, place)
+    }
+    return place
   }
 
   /** Takes no more requests and waits for those that run. */
@@ -71,6 +81,13 @@ export class Sender {
     this.#connections.close()
     for (const exchange of this.#running) exchange.abort()
   }
+}
+
+function parsePlace(text: string): Place | string {
+  const url = readUrl(text)
+  if (!url) return 'blocked url'
+  if (!/^https?:$/.test(url.protocol)) return `blocked scheme ${url.protocol.slice(0, -1)}`
+  return { origin: url.origin, path: url.pathname + url.search }
 }
 
 function notSent(failureClass: FailureClass, error: string): SendError {

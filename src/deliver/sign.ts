@@ -37,10 +37,9 @@ export function sign(input: SigningInput, now: Date): SignedRequest {
     'postrider-attempt': String(input.attempt),
   }
   // Names that collide were refused when the webhook was saved; should one be stored all the same, ours stand.
-  const theirs = Object.entries(input.headers).filter(([name]) => !Object.hasOwn(ours, name.toLowerCase()))
-  return {
-    url: input.url,
-    headers: Object.fromEntries([...Object.entries(ours), ...theirs]),
-    body: input.body,
+  const headers: Record<string, string> = ours
+  for (const [name, value] of Object.entries(input.headers)) {
+    if (!Object.hasOwn(ours, name.toLowerCase())) headers[name] = value
   }
+  return { url: input.url, headers, body: input.body }
 }

@@ -44,8 +44,8 @@ export async function sendTest(
   const eventId = uuidv7()
   const { rows } = await queryable.query<{ body: string }>(
     `SELECT postrider.envelope(
-       $1::uuid, $2::uuid, $3::text, $4::jsonb, $5::uuid, $6::text, $7::timestamptz
-     )::text AS body`,
+       $1::uuid, $2::uuid, $3::text, $4::jsonb::text, $5::uuid, $6::text, $7::timestamptz
+     ) AS body`,
     [target.projectId, eventId, type, data, target.application_id, target.environment_name, now],
   )
   const request = sign(

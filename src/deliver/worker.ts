@@ -12,7 +12,7 @@ import {
   markDelivering,
   readUnknown,
 } from './claim.ts'
-import { type Credentials, deliver, type Ending } from './deliver.ts'
+import { type Credentials, deliver, type Deliverer, type Ending } from './deliver.ts'
 import { advanceLines, promote } from './let-out.ts'
 import { Life } from './life.ts'
 import { Load } from './load.ts'
@@ -54,8 +54,7 @@ interface Held {
 interface Shift {
   life: Life
   recorder: Recorder
-  /** Ends attempts without a result: the life was ended by others, or the worker must stop. */
-  signal: AbortSignal
+  deliverer: Deliverer
 }
 
 /**
@@ -90,6 +89,8 @@ export class Worker {
   #isUncertain = false
   /** The head of a line has ended here. */
   #lineMoves = false
+  #isLettingOut = false
+  #lettingOut: Promise<void> = Promise.resolve()
   #letOutAtMs = -Infinity
   #letOutAt = -Infinity
   #afterWebhookId = firstWebhookId
@@ -139,6 +140,7 @@ export class Worker {
     this.#stopping = true
     this.wake()
     await this.#loop
+    await this.#lettingOut
     await this.#drain()
     for (const timer of this.#timers) clearInterval(timer)
     this.#timers = []
@@ -169,7 +171,7 @@ export class Worker {
     try {
       const shift = await this.#liveShift()
       if (this.#isUncertain) await this.#holdUnknown(shift)
-      await this.#letOut()
+      this.#letOut()
       const claimed = await this.#claimFairly(shift, limit)
       for (const delivery of claimed) this.#hold(delivery, shift)
       this.#dispatch()
@@ -184,46 +186,50 @@ export class Worker {
   /** Webhooks behind the one where the last claim ended come first, then those before it. */
   async #claimFairly({ life }: Shift, limit: number): Promise<ClaimedDelivery[]> {
     const { database, clock, maxInFlight } = this.#options
-    const claimed: ClaimedDelivery[] = []
-    for (const afterWebhookId of new Set([this.#afterWebhookId, firstWebhookId])) {
-      const finished = [...this.#finished]
-      const batch = await claim(database, {
-        workerId: life.id,
-        now: clock.now(),
-        limit: limit - claimed.length,
-        maxHeld: maxInFlight,
-        limits: this.#load.limits(claimed),
-        finished,
-        afterWebhookId,
-      })
-      // More may have finished meanwhile: those go with the next claim.
-      if (batch.length > 0) this.#finished.splice(0, finished.length)
-      claimed.push(...batch)
-      if (claimed.length >= limit) {
-        this.#afterWebhookId = highestWebhookId(batch)
-        return claimed
-      }
-    }
-    this.#afterWebhookId = firstWebhookId
+    const finished = [...this.#finished]
+    const claimed = await claim(database, {
+      workerId: life.id,
+      now: clock.now(),
+      limit,
+      maxHeld: maxInFlight,
+      limits: this.#load.limits(),
+      finished,
+      afterWebhookId: this.#afterWebhookId,
+    })
+    // More may have finished meanwhile: those go with the next claim.
+    if (claimed.length > 0) this.#finished.splice(0, finished.length)
+    if (claimed.length >= limit) this.#afterWebhookId = lastWebhookId(claimed, this.#afterWebhookId)
     return claimed
   }
 
   /**
    * Into the queue with what waited for its time or for the one before it: ten times a second at most, or at once when
-   * the head of a line has ended. Asked at every claim it would be two round trips in front of each.
+   * the head of a line has ended. Beside the claim: in front of it, it would be two round trips for each.
    */
-  async #letOut(): Promise<void> {
-    const { database, clock } = this.#options
+  #letOut(): void {
+    const { clock } = this.#options
     const now = clock.now()
     const nowMs = performance.now()
     const isTime =
       nowMs - this.#letOutAtMs >= letOutEveryMs || now.getTime() - this.#letOutAt >= letOutEveryMs
-    if (!isTime && !this.#lineMoves) return
+    if (this.#isLettingOut || (!isTime && !this.#lineMoves)) return
+    this.#isLettingOut = true
     this.#letOutAtMs = nowMs
     this.#letOutAt = now.getTime()
     this.#lineMoves = false
-    while (await promote(database, now)) continue
-    await advanceLines(database)
+    this.#lettingOut = this.#letOutAll(now)
+  }
+
+  async #letOutAll(now: Date): Promise<void> {
+    const { database, logger } = this.#options
+    try {
+      const counts = await Promise.all([promote(database, now), advanceLines(database)])
+      if (counts[0] + counts[1] > 0 || this.#lineMoves) this.wake()
+    } catch (error) {
+      logger.warn({ error }, 'what waits could not be let out: trying again')
+    } finally {
+      this.#isLettingOut = false
+    }
   }
 
   /** The life that holds its lease now: this one, or a new one where this one was ended by others. */
@@ -234,9 +240,17 @@ export class Worker {
     if (current && (await current.life.renew(database))) return current
     const life = new Life({ leaseSeconds, clock })
     await life.begin(database)
-    const signal = AbortSignal.any([life.lost, this.#abort.signal])
+    const recorder = new Recorder({ database, life, clock, logger })
+    const deliverer: Deliverer = {
+      ...this.#options,
+      life,
+      recorder,
+      // Ends attempts without a result: the life was ended by others, or the worker must stop.
+      signal: AbortSignal.any([life.lost, this.#abort.signal]),
+      maySend: () => life.holds,
+    }
     this.#finished = []
-    this.#shift = { life, recorder: new Recorder({ database, life, clock, logger }), signal }
+    this.#shift = { life, recorder, deliverer }
     return this.#shift
   }
 
@@ -261,7 +275,7 @@ export class Worker {
     this.#held.delete(delivery.id)
     this.#load.letGo(delivery, answersWell)
     if (delivery.ordered) this.#lineMoves = true
-    if (this.#moreMayWait && this.#wantsMore) this.wake()
+    if (delivery.ordered || (this.#moreMayWait && this.#wantsMore)) this.wake()
   }
 
   /** Fills the free slots: first everybody within their caps, then, where slots are idle, those that may borrow. */
@@ -309,7 +323,7 @@ export class Worker {
   async #deliver({ delivery, shift }: Held, onAnswer: () => void): Promise<boolean | undefined> {
     const { logger, onEnding } = this.#options
     try {
-      const ending = await deliver(delivery, { ...this.#options, ...shift, onAnswer })
+      const ending = await deliver(delivery, shift.deliverer, onAnswer)
       // Still in this worker's row and not sent: it is found there, unless others have taken it over.
       if (ending === 'interrupted') this.#isUncertain = true
       else if (shift === this.#shift) this.#finished.push(delivery.id)
@@ -430,11 +444,11 @@ const markAfterMs = 1_000
 
 const letOutEveryMs = 100
 
-function highestWebhookId(claimed: readonly ClaimedDelivery[]): string {
-  return claimed.reduce(
-    (highest, { webhook_id }) => (webhook_id > highest ? webhook_id : highest),
-    firstWebhookId,
-  )
+/** The webhook at which a claim ended that began behind `afterWebhookId` and may have gone on at the first one. */
+function lastWebhookId(claimed: readonly ClaimedDelivery[], afterWebhookId: string): string {
+  const ids = claimed.map(({ webhook_id }) => webhook_id)
+  const fromTheFirst = ids.filter((id) => id <= afterWebhookId)
+  return (fromTheFirst.length > 0 ? fromTheFirst : ids).reduce((last, id) => (id > last ? id : last))
 }
 
 function describe(delivery: ClaimedDelivery, ending: Ending): object {

@@ -57,11 +57,8 @@ export async function getEvent(
 ): Promise<PublishedEvent & { payload: string }> {
   const { rows } = await queryable.query<PublishedEvent & { payload: string }>(
     `SELECT event.id, event.type, event."timestamp", event.application_id, event.environment_name, event.created_at,
-            event.deliveries, stored.payload::text AS payload
+            event.deliveries, event.payload
      FROM postrider.events AS event
-     JOIN postrider.event_payloads AS stored
-       ON stored.project_id = event.project_id
-       AND stored.event_id = event.id
      WHERE event.project_id = $1::uuid
        AND event.id = $2::uuid`,
     [projectId, id],

@@ -68,12 +68,6 @@ async function deleteEvents(queryable: Queryable, cutoff: Date): Promise<number>
        LIMIT ${batchSize}
        FOR UPDATE SKIP LOCKED
      ),
-     payloads AS (
-       DELETE FROM postrider.event_payloads AS stored
-       USING expired
-       WHERE stored.project_id = expired.project_id
-         AND stored.event_id = expired.id
-     ),
      deleted AS (
        DELETE FROM postrider.events AS event
        USING expired

@@ -31,7 +31,6 @@ test.each(rawRequests)('$title is answered with $statuses', async ({ request, st
   expect(await countRows(api.database)).toEqual({
     ...before,
     events: before['events']! + published,
-    event_payloads: before['event_payloads']! + published,
   })
   expect((await api.call('GET', '/healthz')).status).toBe(200)
 })

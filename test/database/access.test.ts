@@ -5,7 +5,7 @@ import { insertProject } from '../support/seed.ts'
 import { onEachPostgres } from '../support/versions.ts'
 
 onEachPostgres((serverUrl) => {
-  test('0007 keeps the keys that are there, and takes those with an end away when it goes', async () => {
+  test('0008 keeps the keys that are there, and takes those with an end away when it goes', async () => {
     await using empty = await createEmptyDatabase(serverUrl())
     const { database } = empty
     const insertKey = async (name: string, expiresAt?: string) =>
@@ -16,18 +16,18 @@ onEachPostgres((serverUrl) => {
       )
     const keys = async () =>
       (await database.query('SELECT * FROM postrider.api_keys ORDER BY created_at')).rows
-    await migrate(database, { direction: 'up', to: 6 })
+    await migrate(database, { direction: 'up', to: 7 })
     const projectId = await insertProject(database)
     await insertKey('old')
     const before = await keys()
 
-    await migrate(database, { direction: 'up', to: 7 })
+    await migrate(database, { direction: 'up', to: 8 })
     expect(await keys()).toEqual([{ ...before[0], expires_at: null, last_used_at: null }])
     await insertKey('ended', '2020-01-01')
     await insertKey('will end', '2999-01-01')
 
     // The version before knows no end: these would open their project for ever.
-    await migrate(database, { direction: 'down', to: 6 })
+    await migrate(database, { direction: 'down', to: 7 })
     expect(await keys()).toEqual(before)
   })
 })

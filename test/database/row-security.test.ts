@@ -77,6 +77,9 @@ test('every table has a row of both projects, so that what follows means somethi
   }
 })
 
+/** A view of more than one table, which nobody can write to. */
+const viewForReading = 'claimable_deliveries'
+
 describe.each(walled)('$name', ({ name, columns }) => {
   const owner = ['project_id', 'webhook_id', 'delivery_id', 'id'].find((column) => columns.includes(column))!
   const ownerInOther = name === 'projects' ? other.project_id : other[owner]
@@ -85,6 +88,7 @@ describe.each(walled)('$name', ({ name, columns }) => {
     for (const projectId of [undefined, '']) {
       await asRole(grantedAll, projectId, async (sql) => {
         expect(await read(sql, name)).toEqual([])
+        if (name === viewForReading) return
         await expect(attempt(sql, `UPDATE postrider.${name} SET ${owner} = ${owner}`)).resolves.toBe(0)
         await expect(attempt(sql, `DELETE FROM postrider.${name}`)).resolves.toBe(0)
         await expect(insertRowOf(sql, name, own)).rejects.toMatchObject({ code: '42501' })
@@ -98,7 +102,7 @@ describe.each(walled)('$name', ({ name, columns }) => {
     expect(rows.filter((row) => isOf(row, other))).toEqual([])
   })
 
-  test('lets a project change nothing of another', async () => {
+  test.skipIf(name === viewForReading)('lets a project change nothing of another', async () => {
     const before = await read(database, name, other)
     await asRole(grantedAll, own.project_id, async (sql) => {
       await expect(insertRowOf(sql, name, other)).rejects.toMatchObject({ code: '42501' })
@@ -117,7 +121,9 @@ describe.each(walled)('$name', ({ name, columns }) => {
   test('shows the role of the projects no more than that', async () => {
     const shown = await asRole(tenantRole, own.project_id, (sql) => readable(sql, name))
     const all = await read(database, name, own)
-    if (shown === 'refused') return expect(['delivery_lines', 'webhook_rates']).toContain(name)
+    if (shown === 'refused') {
+      return expect(['delivery_lines', 'webhook_rates', viewForReading]).toContain(name)
+    }
     expect(shown).toHaveLength(all.length)
     expect(shown.filter((row) => isOf(row, other))).toEqual([])
     expect(await asRole(tenantRole, undefined, (sql) => readable(sql, name))).toEqual([])
@@ -158,7 +164,6 @@ test('what is deleted through the wall leaves nothing behind', async () => {
     'api_keys',
     'applications',
     'audit_log',
-    'event_payloads',
     'events',
     'projects',
     'webhook_event_types',

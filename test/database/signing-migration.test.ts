@@ -26,7 +26,7 @@ test('without Ed25519, webhooks that sign with it wait, with a notice, and all o
   await webhooks.regenerateSecret(projectId, id, { signature_scheme: 'v1' })
   const notices: string[] = []
 
-  await migrate(database, { direction: 'down', to: 7, log: (message) => void notices.push(message) })
+  await migrate(database, { direction: 'down', to: 8, log: (message) => void notices.push(message) })
 
   const { rows } = await database.query(
     `SELECT name, is_active, previous_secret FROM postrider.webhooks ORDER BY name`,

@@ -46,7 +46,7 @@ describe('with an owner who is no superuser', () => {
     await postrider.connect()
     await exercise(postrider)
     await postrider.stop()
-    await migrate(owner.database, { direction: 'down', to: 8 })
+    await migrate(owner.database, { direction: 'down', to: 9 })
     expect(await isThere()).toBe(false)
   })
 
@@ -72,7 +72,7 @@ describe('with an owner who is no superuser', () => {
     const [, remedy] = /run as one that may, (.*) and try again/.exec((error as Error).message)!
     expect(remedy).toBe(`CREATE ROLE ${tenantRole} NOLOGIN; GRANT ${tenantRole} TO ${owner.name};`)
     await superuser.query(remedy!)
-    expect((await migrate(owner.database, { direction: 'up' }))[0]).toMatch(/^0009/)
+    expect((await migrate(owner.database, { direction: 'up' }))[0]).toMatch(/^0010/)
     await requireTenantRole(owner.database)
   })
 

@@ -63,7 +63,7 @@ BEGIN
     postrider.uuid_generate_v7(),
     postrider.valid_event_types(jsonb),
     postrider.event_type_patterns(text),
-    postrider.envelope(uuid, uuid, text, jsonb, uuid, text, timestamptz),
+    postrider.envelope(uuid, uuid, text, text, uuid, text, timestamptz),
     postrider.audit(uuid, text, text, text, jsonb, jsonb)
     TO postrider_tenant;
 
@@ -78,7 +78,6 @@ BEGIN
   -- Publishing is done by functions that run as the owner and keep to the project they are given.
   GRANT SELECT ON
     postrider.events,
-    postrider.event_payloads,
     postrider.webhook_deliveries,
     postrider.webhook_delivery_attempts,
     postrider.audit_log
@@ -112,7 +111,6 @@ ALTER TABLE postrider.api_keys ENABLE ROW LEVEL SECURITY;
 ALTER TABLE postrider.webhooks ENABLE ROW LEVEL SECURITY;
 ALTER TABLE postrider.webhook_event_types ENABLE ROW LEVEL SECURITY;
 ALTER TABLE postrider.events ENABLE ROW LEVEL SECURITY;
-ALTER TABLE postrider.event_payloads ENABLE ROW LEVEL SECURITY;
 ALTER TABLE postrider.deliveries ENABLE ROW LEVEL SECURITY;
 ALTER TABLE postrider.webhook_delivery_attempts ENABLE ROW LEVEL SECURITY;
 ALTER TABLE postrider.delivery_queue ENABLE ROW LEVEL SECURITY;
@@ -138,9 +136,6 @@ CREATE POLICY own_project ON postrider.webhook_event_types
   USING (project_id = postrider.current_project());
 
 CREATE POLICY own_project ON postrider.events
-  USING (project_id = postrider.current_project());
-
-CREATE POLICY own_project ON postrider.event_payloads
   USING (project_id = postrider.current_project());
 
 CREATE POLICY own_project ON postrider.deliveries
@@ -199,6 +194,7 @@ CREATE POLICY own_project ON postrider.webhook_rates
 
 -- Else it would read with the eyes of its owner.
 ALTER VIEW postrider.webhook_deliveries SET (security_invoker = true);
+ALTER VIEW postrider.claimable_deliveries SET (security_invoker = true);
 
 -- The audit log ----------------------------------------------------------------------------------------------------
 

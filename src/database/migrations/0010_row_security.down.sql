@@ -33,6 +33,7 @@ DROP FUNCTION postrider.audit_as(jsonb, uuid, text, text, text, jsonb, jsonb);
 DROP FUNCTION postrider.keep_audit_log();
 
 ALTER VIEW postrider.webhook_deliveries RESET (security_invoker);
+ALTER VIEW postrider.claimable_deliveries RESET (security_invoker);
 
 DROP POLICY own_project ON postrider.projects;
 DROP POLICY own_project ON postrider.applications;
@@ -40,7 +41,6 @@ DROP POLICY own_project ON postrider.api_keys;
 DROP POLICY own_project ON postrider.webhooks;
 DROP POLICY own_project ON postrider.webhook_event_types;
 DROP POLICY own_project ON postrider.events;
-DROP POLICY own_project ON postrider.event_payloads;
 DROP POLICY own_project ON postrider.deliveries;
 DROP POLICY own_project ON postrider.replays;
 DROP POLICY own_project ON postrider.webhook_delivery_attempts;
@@ -56,7 +56,6 @@ ALTER TABLE postrider.api_keys DISABLE ROW LEVEL SECURITY;
 ALTER TABLE postrider.webhooks DISABLE ROW LEVEL SECURITY;
 ALTER TABLE postrider.webhook_event_types DISABLE ROW LEVEL SECURITY;
 ALTER TABLE postrider.events DISABLE ROW LEVEL SECURITY;
-ALTER TABLE postrider.event_payloads DISABLE ROW LEVEL SECURITY;
 ALTER TABLE postrider.deliveries DISABLE ROW LEVEL SECURITY;
 ALTER TABLE postrider.replays DISABLE ROW LEVEL SECURITY;
 ALTER TABLE postrider.webhook_delivery_attempts DISABLE ROW LEVEL SECURITY;
