@@ -34,7 +34,7 @@ export interface Prepared extends AsyncDisposable {
 
 export async function prepare(bench: Bench, system: System, ground: Ground): Promise<Prepared> {
   const { postgres, profileDir } = bench
-  const { module, tuning } = system
+  const { module, tuning, execArgv } = system
   const prefix = `${module}_${tuning.for}`.replaceAll('-', '_')
   const installed = await postgres.template(prefix, (url) => system.install(url))
   const filled = await postgres.template(
@@ -51,7 +51,8 @@ export async function prepare(bench: Bench, system: System, ground: Ground): Pro
   return {
     database,
     openPublisher: (connections) => filled.state({ connectionString, connections }),
-    loadWorkers: (count = 1) => Workers.load({ module, tuning, connectionString }, { count, profileDir }),
+    loadWorkers: (count = 1) =>
+      Workers.load({ module, tuning, connectionString, execArgv }, { count, profileDir }),
     [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
   }
 }

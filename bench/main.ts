@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { cases } from './cases/cases.ts'
 import type { Case } from './cases/case.ts'
@@ -42,6 +44,7 @@ if (values.help) print(help)
 else await run(chosen([...values.case, ...positionals]))
 
 async function run(wanted: readonly Case[]): Promise<void> {
+  if (!short) compile()
   const postgres = await BenchPostgres.start({ short, profiled: values.profile })
   const receiver = await Receiver.start()
   const stop = async (): Promise<void> => {
@@ -57,6 +60,15 @@ async function run(wanted: readonly Case[]): Promise<void> {
   } finally {
     await stop()
   }
+}
+
+/** Postrider is measured as it is published. */
+function compile(): void {
+  execFileSync('npm', ['run', 'build'], {
+    cwd: join(import.meta.dirname, '..'),
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
+  process.env['BENCH_COMPILED'] = 'yes'
 }
 
 async function measure(bench: Bench, wanted: readonly Case[]): Promise<void> {

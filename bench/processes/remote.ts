@@ -58,8 +58,8 @@ export class Remote {
   }
 
   /** Resolves once the process has loaded its modules and serves. */
-  static async fork(file: string, args: string[] = []): Promise<Remote> {
-    const remote = new Remote(fork(file, args, { serialization: 'advanced' }))
+  static async fork(file: string, args: string[] = [], execArgv: readonly string[] = []): Promise<Remote> {
+    const remote = new Remote(fork(file, args, { serialization: 'advanced', execArgv: [...execArgv] }))
     await remote.#answer(0)
     return remote
   }

@@ -19,7 +19,7 @@ export class Workers {
     { count = 1, profileDir }: { count?: number; profileDir?: string | undefined } = {},
   ): Promise<Workers> {
     const args = [JSON.stringify(setup), ...(profileDir ? [profileDir] : [])]
-    const forks = Array.from({ length: count }, () => Remote.fork(file, args))
+    const forks = Array.from({ length: count }, () => Remote.fork(file, args, setup.execArgv))
     return new Workers(await Promise.all(forks))
   }
 

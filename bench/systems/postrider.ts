@@ -9,13 +9,15 @@ const { Postrider } = (await import(
 type Postrider = InstanceType<typeof Postrider>
 
 export const postriderTuning =
-  'nothing: as it ships, through its class, with 64 in flight, the guard on, secrets encrypted, attempts recorded.'
+  'nothing: compiled as it ships, through its class, with the options of its command, 64 in flight, the guard on, secrets encrypted, attempts recorded.'
 
 /** Postrider as it ships, through its class: guard, signatures, encrypted secrets, recorded attempts. */
 export const postrider: System = {
   name: 'Postrider',
   module: 'postrider',
   tuning: { for: 'throughput', recordsAttempts: true },
+  // As in the first line of bin/postrider.js.
+  execArgv: ['--max-semi-space-size=16'],
 
   async install(connectionString) {
     const postrider = open({ connectionString })

@@ -7,6 +7,8 @@ export interface System {
   /** File in this folder that exports `startWorker`. */
   module: string
   tuning: Tuning
+  /** Options of Node.js that its own command starts a worker with. */
+  execArgv?: readonly string[]
   /** Makes the schema in an empty database. */
   install(connectionString: string): Promise<void>
   /** Makes the endpoints known, and answers how to publish to them, in that database or in a copy of it. */
@@ -56,6 +58,7 @@ export interface WorkerSetup {
   module: string
   connectionString: string
   tuning: Tuning
+  execArgv?: readonly string[] | undefined
 }
 
 export interface RunningWorker {
