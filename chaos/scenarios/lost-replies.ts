@@ -43,21 +43,12 @@ function lostReplies(what: string, matches: (committed: Committed) => boolean): 
   }
 }
 
-const isWrite = (text: string): boolean => /\b(INSERT INTO|UPDATE|DELETE FROM)\s+postrider\./.test(text)
-const writesAttempts = (text: string): boolean =>
-  /INSERT INTO\s+postrider\.webhook_delivery_attempts\b/.test(text)
+/** The statement called this function, which answered at least one row, and was not rolled back. */
+function calls(name: string): (committed: Committed) => boolean {
+  return ({ statements, tags }) =>
+    statements.some((text) => text.includes(`postrider.${name}(`)) &&
+    tags.some((tag) => /^SELECT [1-9]/.test(tag))
+}
 
-/** It changed at least one row, and was not rolled back. */
-const changedRows = ({ tags }: Committed): boolean => tags.some((tag) => / [1-9]\d*$/.test(tag))
-
-/** Whatever takes hold of deliveries, in whichever way: it writes of leases, and no attempts. */
-const isClaim = (committed: Committed): boolean =>
-  changedRows(committed) &&
-  committed.statements.some((text) => isWrite(text) && /lease|epoch|'delivering'/.test(text)) &&
-  !committed.statements.some(writesAttempts)
-
-const isResult = (committed: Committed): boolean =>
-  changedRows(committed) && committed.statements.some(writesAttempts)
-
-export const lostReplyClaim = lostReplies('claim', isClaim)
-export const lostReplyResult = lostReplies('result', isResult)
+export const lostReplyClaim = lostReplies('claim', calls('claim_deliveries'))
+export const lostReplyResult = lostReplies('result', calls('record_results'))

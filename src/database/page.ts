@@ -20,6 +20,11 @@ interface PageQuery {
   from: string
   /** Conditions joined by AND, with parameters $1 … as in `values`. */
   where: readonly string[]
+  /**
+   * Conditions that no index serves, which add their parameters to those given: a page looks at no more than so many
+   * rows for those that meet them.
+   */
+  sought?: ((parameters: unknown[]) => readonly string[]) | undefined
   values: readonly unknown[]
 }
 
@@ -30,7 +35,7 @@ interface PageQuery {
  */
 export async function readPage<Row extends { id: string }>(
   queryable: Queryable,
-  { columns, from, where, values }: PageQuery,
+  { columns, from, where, sought, values }: PageQuery,
   { limit = 50, cursor }: PageRequest,
 ): Promise<Page<Row>> {
   const conditions = [...where]
@@ -41,23 +46,72 @@ export async function readPage<Row extends { id: string }>(
     const moment = momentOf(`$${parameters.length - 1}`, microseconds)
     conditions.push(`(row.created_at, row.id) < (${moment}, $${parameters.length}::uuid)`)
   }
-  parameters.push(limit + 1)
+  const inOrder = `FROM ${from} AS row
+     WHERE ${conditions.length === 0 ? 'true' : conditions.join(' AND ')}
+     ORDER BY row.created_at DESC, row.id DESC`
+  const searched = [...parameters]
+  const found = sought
+    ? `FROM (SELECT * ${inOrder} LIMIT ${searchedAtOnce}) AS row
+     WHERE ${sought(parameters).join(' AND ')}
+     ORDER BY row.created_at DESC, row.id DESC`
+    : inOrder
 
   const { rows } = await queryable.query<Row & { microseconds: string }>(
     `SELECT ${microsecondsOf('row.created_at')} AS microseconds, ${columns}
-     FROM ${from} AS row
-     WHERE ${conditions.length === 0 ? 'true' : conditions.join(' AND ')}
-     ORDER BY row.created_at DESC, row.id DESC
-     LIMIT $${parameters.length}::integer`,
-    parameters,
+     ${found}
+     LIMIT $${parameters.length + 1}::integer`,
+    [...parameters, limit + 1],
   )
   const more = rows.length > limit
   const page = more ? rows.slice(0, limit) : rows
   const last = page.at(-1)
+  const end = more || !sought ? undefined : await endOfSearch(queryable, inOrder, searched)
   return {
     rows: page.map(({ microseconds: _, ...row }) => row as unknown as Row),
-    next_cursor: more && last ? encodeCursor(last.microseconds, last.id) : null,
+    next_cursor: more && last ? encodeCursor(last.microseconds, last.id) : cursorAt(end, last),
   }
+}
+
+/**
+ * Rows that one page looks at where no index tells which are sought: some 50 ms. A page may then be shorter than asked
+ * for, even empty, and still have a next one.
+ */
+const searchedAtOnce = 20_000
+
+interface Place {
+  microseconds: string
+  id: string
+}
+
+/** Where the search for a page came to its end, if there are rows behind it. */
+async function endOfSearch(
+  queryable: Queryable,
+  inOrder: string,
+  values: unknown[],
+): Promise<Place | undefined> {
+  const { rows } = await queryable.query<Place>(
+    `SELECT ${microsecondsOf('row.created_at')} AS microseconds, row.id
+     ${inOrder}
+     OFFSET ${searchedAtOnce - 1}
+     LIMIT 1`,
+    values,
+  )
+  return rows[0]
+}
+
+/** Rows that were inserted since move the end towards the newest: what was found lies before it all the same. */
+function cursorAt(end: Place | undefined, found: Place | undefined): string | null {
+  if (!end) return null
+  const isBehind = found !== undefined && compare(found, end) < 0
+  return isBehind ? encodeCursor(found.microseconds, found.id) : encodeCursor(end.microseconds, end.id)
+}
+
+function compare(one: Place, other: Place): number {
+  if (one.microseconds === other.microseconds) return one.id < other.id ? -1 : 1
+  const [first, second] = [one, other].map(({ microseconds }) =>
+    Number(microseconds.replace('infinity', 'Infinity')),
+  )
+  return first! - second!
 }
 
 /** As text: the last years that PostgreSQL knows are too large for a bigint. */

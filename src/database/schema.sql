@@ -57,6 +57,33 @@ GRANT DELETE ON postrider.applications TO postrider_tenant;
 GRANT INSERT ON postrider.applications TO postrider_tenant;
 GRANT SELECT ON postrider.applications TO postrider_tenant;
 
+CREATE TABLE postrider.attempt_statistics (
+  project_id uuid NOT NULL,
+  webhook_id uuid,
+  seconds integer NOT NULL,
+  at timestamp with time zone NOT NULL,
+  delivered integer NOT NULL DEFAULT 0,
+  retry integer NOT NULL DEFAULT 0,
+  failed integer NOT NULL DEFAULT 0,
+  interrupted integer NOT NULL DEFAULT 0,
+  latency_slots smallint[] NOT NULL DEFAULT '{}'::smallint[],
+  latency_counts integer[] NOT NULL DEFAULT '{}'::integer[],
+  last_error text,
+  last_error_at timestamp with time zone,
+  backlog integer NOT NULL DEFAULT 0,
+  oldest_due_seconds integer NOT NULL DEFAULT 0,
+  CONSTRAINT attempt_statistics_project_id_fkey FOREIGN KEY (project_id) REFERENCES postrider.projects(id) ON DELETE CASCADE,
+  CONSTRAINT attempt_statistics_latency_check CHECK ((cardinality(latency_slots) = cardinality(latency_counts))),
+  CONSTRAINT attempt_statistics_seconds_check CHECK ((seconds = ANY (ARRAY[60, 3600, 86400])))
+);
+CREATE INDEX idx_attempt_statistics_age ON postrider.attempt_statistics USING btree (seconds, at);
+CREATE INDEX idx_attempt_statistics_failing ON postrider.attempt_statistics USING btree (project_id, seconds, at) WHERE ((webhook_id IS NOT NULL) AND ((retry + failed) > 0));
+CREATE INDEX idx_attempt_statistics_history ON postrider.attempt_statistics USING btree (project_id, webhook_id, seconds, at);
+ALTER TABLE postrider.attempt_statistics ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_project ON postrider.attempt_statistics
+  USING ((project_id = postrider.current_project()));
+GRANT SELECT ON postrider.attempt_statistics TO postrider_tenant;
+
 CREATE TABLE postrider.audit_log (
   id uuid NOT NULL DEFAULT postrider.uuid_generate_v7(),
   created_at timestamp with time zone NOT NULL DEFAULT clock_timestamp(),
@@ -93,6 +120,7 @@ CREATE VIEW postrider.claimable_deliveries WITH (security_invoker=true) AS
     delivery.attempts,
     delivery.max_attempts,
     delivery.rescues,
+    delivery.max_rescues,
     delivery.status,
     webhook.url,
     webhook.secret,
@@ -140,6 +168,9 @@ CREATE INDEX idx_webhook_deliveries_project_history ON postrider.deliveries USIN
 CREATE INDEX idx_webhook_deliveries_webhook_history ON postrider.deliveries USING btree (webhook_id, created_at DESC, id DESC);
 CREATE UNIQUE INDEX idx_deliveries_event_webhook ON postrider.deliveries USING btree (event_id, webhook_id);
 CREATE TRIGGER deliveries_delete_attempts AFTER DELETE ON postrider.deliveries REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION postrider.delete_attempts_of_deliveries();
+CREATE TRIGGER deliveries_forget_failed AFTER DELETE ON postrider.deliveries REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION postrider.forget_failed_deliveries();
+CREATE TRIGGER deliveries_note_failed_insert AFTER INSERT ON postrider.deliveries FOR EACH ROW WHEN ((new.status = 'failed'::postrider.webhook_delivery_status)) EXECUTE FUNCTION postrider.note_failed_delivery();
+CREATE TRIGGER deliveries_note_failed_update AFTER UPDATE ON postrider.deliveries FOR EACH ROW WHEN ((((old.status = 'failed'::postrider.webhook_delivery_status) OR (new.status = 'failed'::postrider.webhook_delivery_status)) AND (((old.status IS DISTINCT FROM new.status) OR (old.webhook_id IS DISTINCT FROM new.webhook_id)) OR (old.created_at IS DISTINCT FROM new.created_at)))) EXECUTE FUNCTION postrider.note_failed_delivery();
 ALTER TABLE postrider.deliveries ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_project ON postrider.deliveries
   USING ((project_id = postrider.current_project()));
@@ -191,6 +222,7 @@ CREATE TABLE postrider.delivery_schedule (
   scheduled_at timestamp with time zone NOT NULL,
   delivery_id uuid NOT NULL,
   webhook_id uuid NOT NULL,
+  place timestamp with time zone,
   CONSTRAINT delivery_schedule_pkey PRIMARY KEY (scheduled_at, delivery_id)
 );
 CREATE INDEX idx_delivery_schedule_webhook ON postrider.delivery_schedule USING btree (webhook_id);
@@ -201,6 +233,23 @@ CREATE POLICY own_project ON postrider.delivery_schedule
   WHERE ((webhook.id = delivery_schedule.webhook_id) AND (webhook.project_id = postrider.current_project())))));
 GRANT DELETE ON postrider.delivery_schedule TO postrider_tenant;
 GRANT SELECT ON postrider.delivery_schedule TO postrider_tenant;
+
+CREATE TABLE postrider.event_statistics (
+  project_id uuid NOT NULL,
+  type character varying(255),
+  seconds integer NOT NULL,
+  at timestamp with time zone NOT NULL,
+  events integer NOT NULL,
+  deliveries integer NOT NULL,
+  CONSTRAINT event_statistics_project_id_fkey FOREIGN KEY (project_id) REFERENCES postrider.projects(id) ON DELETE CASCADE,
+  CONSTRAINT event_statistics_seconds_check CHECK ((seconds = ANY (ARRAY[60, 3600, 86400])))
+);
+CREATE INDEX idx_event_statistics_age ON postrider.event_statistics USING btree (seconds, at);
+CREATE INDEX idx_event_statistics_history ON postrider.event_statistics USING btree (project_id, seconds, at);
+ALTER TABLE postrider.event_statistics ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_project ON postrider.event_statistics
+  USING ((project_id = postrider.current_project()));
+GRANT SELECT ON postrider.event_statistics TO postrider_tenant;
 
 CREATE TABLE postrider.events (
   project_id uuid NOT NULL,
@@ -220,6 +269,107 @@ ALTER TABLE postrider.events ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_project ON postrider.events
   USING ((project_id = postrider.current_project()));
 GRANT SELECT ON postrider.events TO postrider_tenant;
+
+CREATE TABLE postrider.failed_deliveries (
+  delivery_id uuid NOT NULL,
+  project_id uuid NOT NULL,
+  webhook_id uuid NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  CONSTRAINT failed_deliveries_pkey PRIMARY KEY (delivery_id)
+);
+CREATE INDEX idx_failed_deliveries_project ON postrider.failed_deliveries USING btree (project_id, created_at DESC, delivery_id DESC);
+CREATE INDEX idx_failed_deliveries_webhook ON postrider.failed_deliveries USING btree (webhook_id, created_at DESC, delivery_id DESC);
+ALTER TABLE postrider.failed_deliveries ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_project ON postrider.failed_deliveries
+  USING ((project_id = postrider.current_project()));
+GRANT SELECT ON postrider.failed_deliveries TO postrider_tenant;
+
+CREATE TABLE postrider.invitations (
+  id uuid NOT NULL DEFAULT postrider.uuid_generate_v7(),
+  kind character varying(20) NOT NULL,
+  project_id uuid,
+  user_id uuid,
+  email character varying(255),
+  role character varying(20),
+  token_hash bytea NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  expires_at timestamp with time zone NOT NULL,
+  CONSTRAINT invitations_pkey PRIMARY KEY (id),
+  CONSTRAINT invitations_token_hash_key UNIQUE (token_hash),
+  CONSTRAINT invitations_user_id_key UNIQUE (user_id),
+  CONSTRAINT invitations_project_id_fkey FOREIGN KEY (project_id) REFERENCES postrider.projects(id) ON DELETE CASCADE,
+  CONSTRAINT invitations_user_id_fkey FOREIGN KEY (user_id) REFERENCES postrider.users(id) ON DELETE CASCADE,
+  CONSTRAINT invitations_kind_check CHECK (
+CASE kind
+    WHEN 'owner'::text THEN (num_nonnulls(project_id, user_id, email, role) = 0)
+    WHEN 'member'::text THEN ((num_nulls(project_id, email, role) = 0) AND (user_id IS NULL))
+    WHEN 'password'::text THEN ((user_id IS NOT NULL) AND (num_nonnulls(project_id, email, role) = 0))
+    ELSE false
+END),
+  CONSTRAINT invitations_role_check CHECK (((role)::text = ANY ((ARRAY['view'::character varying, 'publish'::character varying, 'manage'::character varying])::text[])))
+);
+CREATE INDEX idx_invitations_email ON postrider.invitations USING btree (lower(((email)::text COLLATE "C")));
+CREATE UNIQUE INDEX invitations_email_key ON postrider.invitations USING btree (project_id, lower(((email)::text COLLATE "C")));
+CREATE TRIGGER invitations_audit AFTER INSERT OR DELETE OR UPDATE ON postrider.invitations FOR EACH ROW EXECUTE FUNCTION postrider.audit_change('invitation', 'id', 'id project_id kind user_id email role expires_at');
+ALTER TABLE postrider.invitations ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_project ON postrider.invitations
+  USING ((project_id = postrider.current_project()));
+GRANT DELETE ON postrider.invitations TO postrider_tenant;
+GRANT INSERT ON postrider.invitations TO postrider_tenant;
+GRANT SELECT (id, kind, project_id, email, role, created_at, expires_at) ON postrider.invitations TO postrider_tenant;
+GRANT UPDATE (role, token_hash, created_at, expires_at) ON postrider.invitations TO postrider_tenant;
+
+CREATE TABLE postrider.jobs (
+  id uuid NOT NULL DEFAULT postrider.uuid_generate_v7(),
+  project_id uuid NOT NULL,
+  kind text NOT NULL,
+  filter jsonb NOT NULL DEFAULT '{}'::jsonb,
+  status text NOT NULL DEFAULT 'running'::text,
+  count integer NOT NULL,
+  count_is_exact boolean NOT NULL,
+  done integer NOT NULL DEFAULT 0,
+  until timestamp with time zone NOT NULL,
+  last_created_at timestamp with time zone,
+  last_id uuid,
+  stepped_at timestamp with time zone,
+  created_at timestamp with time zone NOT NULL DEFAULT now(),
+  finished_at timestamp with time zone,
+  CONSTRAINT jobs_pkey PRIMARY KEY (id),
+  CONSTRAINT jobs_project_id_fkey FOREIGN KEY (project_id) REFERENCES postrider.projects(id) ON DELETE CASCADE,
+  CONSTRAINT jobs_filter_check CHECK ((jsonb_typeof(filter) = 'object'::text)),
+  CONSTRAINT jobs_finished_at_check CHECK (((status = 'running'::text) = (finished_at IS NULL))),
+  CONSTRAINT jobs_kind_check CHECK ((kind = ANY (ARRAY['retry'::text, 'cancel'::text, 'send_waiting_now'::text, 'backfill'::text]))),
+  CONSTRAINT jobs_status_check CHECK ((status = ANY (ARRAY['running'::text, 'finished'::text, 'stopped'::text, 'failed'::text])))
+);
+CREATE INDEX idx_jobs_project ON postrider.jobs USING btree (project_id, created_at DESC, id DESC);
+CREATE INDEX idx_jobs_running ON postrider.jobs USING btree (stepped_at NULLS FIRST) WHERE (status = 'running'::text);
+CREATE TRIGGER jobs_audit_insert AFTER INSERT ON postrider.jobs FOR EACH ROW EXECUTE FUNCTION postrider.audit_job();
+CREATE TRIGGER jobs_audit_stop AFTER UPDATE ON postrider.jobs FOR EACH ROW WHEN (((new.status = 'stopped'::text) AND (old.status <> 'stopped'::text))) EXECUTE FUNCTION postrider.audit_job();
+ALTER TABLE postrider.jobs ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_project ON postrider.jobs
+  USING ((project_id = postrider.current_project()));
+GRANT INSERT ON postrider.jobs TO postrider_tenant;
+GRANT SELECT ON postrider.jobs TO postrider_tenant;
+GRANT UPDATE (status, finished_at) ON postrider.jobs TO postrider_tenant;
+
+CREATE TABLE postrider.members (
+  project_id uuid NOT NULL,
+  user_id uuid NOT NULL,
+  role character varying(20) NOT NULL,
+  created_at timestamp with time zone NOT NULL DEFAULT now(),
+  CONSTRAINT members_pkey PRIMARY KEY (project_id, user_id),
+  CONSTRAINT members_project_id_fkey FOREIGN KEY (project_id) REFERENCES postrider.projects(id) ON DELETE CASCADE,
+  CONSTRAINT members_user_id_fkey FOREIGN KEY (user_id) REFERENCES postrider.users(id) ON DELETE CASCADE,
+  CONSTRAINT members_role_check CHECK (((role)::text = ANY ((ARRAY['view'::character varying, 'publish'::character varying, 'manage'::character varying])::text[])))
+);
+CREATE INDEX idx_members_user ON postrider.members USING btree (user_id);
+CREATE TRIGGER members_audit AFTER INSERT OR DELETE OR UPDATE ON postrider.members FOR EACH ROW EXECUTE FUNCTION postrider.audit_change('member', 'user_id', 'project_id role');
+ALTER TABLE postrider.members ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_project ON postrider.members
+  USING ((project_id = postrider.current_project()));
+GRANT DELETE ON postrider.members TO postrider_tenant;
+GRANT SELECT ON postrider.members TO postrider_tenant;
+GRANT UPDATE (role) ON postrider.members TO postrider_tenant;
 
 CREATE TABLE postrider.migrations (
   version integer NOT NULL,
@@ -277,6 +427,38 @@ GRANT INSERT ON postrider.replays TO postrider_tenant;
 GRANT SELECT ON postrider.replays TO postrider_tenant;
 GRANT UPDATE (count) ON postrider.replays TO postrider_tenant;
 
+CREATE TABLE postrider.sessions (
+  id uuid NOT NULL DEFAULT postrider.uuid_generate_v7(),
+  token_hash bytea NOT NULL,
+  user_id uuid,
+  api_key_id uuid,
+  admin_proof bytea,
+  address text,
+  user_agent text,
+  created_at timestamp with time zone NOT NULL,
+  last_used_at timestamp with time zone NOT NULL,
+  expires_at timestamp with time zone NOT NULL,
+  CONSTRAINT sessions_pkey PRIMARY KEY (id),
+  CONSTRAINT sessions_token_hash_key UNIQUE (token_hash),
+  CONSTRAINT sessions_api_key_id_fkey FOREIGN KEY (api_key_id) REFERENCES postrider.api_keys(id) ON DELETE CASCADE,
+  CONSTRAINT sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES postrider.users(id) ON DELETE CASCADE,
+  CONSTRAINT sessions_owner_check CHECK ((num_nonnulls(user_id, api_key_id, admin_proof) = 1))
+);
+CREATE INDEX idx_sessions_api_key ON postrider.sessions USING btree (api_key_id);
+CREATE INDEX idx_sessions_expires_at ON postrider.sessions USING btree (expires_at);
+CREATE INDEX idx_sessions_user ON postrider.sessions USING btree (user_id, created_at DESC, id DESC);
+
+CREATE TABLE postrider.statistics_progress (
+  is_only boolean NOT NULL DEFAULT true,
+  attempts_until timestamp with time zone NOT NULL,
+  events_until timestamp with time zone NOT NULL,
+  events_settled_until timestamp with time zone NOT NULL,
+  hours_until timestamp with time zone NOT NULL,
+  days_until timestamp with time zone NOT NULL,
+  CONSTRAINT statistics_progress_pkey PRIMARY KEY (is_only),
+  CONSTRAINT statistics_progress_is_only_check CHECK (is_only)
+);
+
 CREATE TABLE postrider.upkeep (
   name text NOT NULL,
   started_at timestamp with time zone NOT NULL,
@@ -288,9 +470,27 @@ CREATE TABLE postrider.users (
   email character varying(255) NOT NULL,
   name character varying(255),
   created_at timestamp with time zone NOT NULL DEFAULT now(),
+  password_hash text,
+  oidc_issuer text,
+  oidc_subject text,
+  is_owner boolean NOT NULL DEFAULT false,
+  disabled_at timestamp with time zone,
+  failed_logins integer NOT NULL DEFAULT 0,
   CONSTRAINT users_pkey PRIMARY KEY (id),
-  CONSTRAINT users_email_key UNIQUE (email)
+  CONSTRAINT users_email_key UNIQUE (email),
+  CONSTRAINT users_oidc_key UNIQUE (oidc_issuer, oidc_subject),
+  CONSTRAINT users_oidc_check CHECK (((oidc_issuer IS NULL) = (oidc_subject IS NULL)))
 );
+CREATE INDEX idx_users_created_at ON postrider.users USING btree (created_at DESC, id DESC);
+CREATE INDEX idx_users_owners ON postrider.users USING btree (id) WHERE (is_owner AND (disabled_at IS NULL));
+CREATE UNIQUE INDEX users_email_any_case_key ON postrider.users USING btree (lower(((email)::text COLLATE "C")));
+CREATE TRIGGER users_audit AFTER INSERT OR DELETE OR UPDATE OF email, name, password_hash, oidc_subject, is_owner, disabled_at ON postrider.users FOR EACH ROW EXECUTE FUNCTION postrider.audit_change('user', 'id', 'id email name is_owner disabled_at');
+ALTER TABLE postrider.users ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_project ON postrider.users
+  USING ((EXISTS ( SELECT
+   FROM postrider.members member
+  WHERE ((member.user_id = users.id) AND (member.project_id = postrider.current_project())))));
+GRANT SELECT (id, email, name) ON postrider.users TO postrider_tenant;
 
 CREATE VIEW postrider.webhook_deliveries WITH (security_invoker=true) AS
  SELECT delivery.id,
@@ -333,6 +533,7 @@ CREATE TABLE postrider.webhook_delivery_attempts (
   CONSTRAINT webhook_delivery_attempts_attempt_check CHECK ((attempt >= 1)),
   CONSTRAINT webhook_delivery_attempts_outcome_check CHECK ((outcome = ANY (ARRAY['delivered'::text, 'retry'::text, 'failed'::text, 'interrupted'::text])))
 );
+CREATE INDEX idx_webhook_delivery_attempts_id ON postrider.webhook_delivery_attempts USING brin (id) WITH (pages_per_range='32', autosummarize='on');
 ALTER TABLE postrider.webhook_delivery_attempts ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_project ON postrider.webhook_delivery_attempts
   USING ((EXISTS ( SELECT
@@ -425,6 +626,7 @@ CREATE INDEX idx_webhooks_project_active ON postrider.webhooks USING btree (proj
 CREATE INDEX idx_webhooks_project_created_at ON postrider.webhooks USING btree (project_id, created_at DESC, id DESC);
 CREATE INDEX idx_webhooks_project_id ON postrider.webhooks USING btree (project_id);
 CREATE TRIGGER webhooks_audit AFTER INSERT OR DELETE OR UPDATE ON postrider.webhooks FOR EACH ROW EXECUTE FUNCTION postrider.audit_change('webhook', 'id', 'id project_id name url event_types application_id environment_name is_active disabled_reason description header_names retry_seconds timeout_ms max_in_flight rate_per_second ordered public_key previous_public_key previous_secret_expires_at created_by_id');
+CREATE TRIGGER webhooks_delete_statistics AFTER DELETE ON postrider.webhooks FOR EACH ROW EXECUTE FUNCTION postrider.delete_statistics_of_webhook();
 CREATE TRIGGER webhooks_keep_policy_insert AFTER INSERT ON postrider.webhooks FOR EACH ROW WHEN (((new.rate_per_second IS NOT NULL) OR new.ordered)) EXECUTE FUNCTION postrider.keep_policy();
 CREATE TRIGGER webhooks_keep_policy_update AFTER UPDATE ON postrider.webhooks FOR EACH ROW WHEN (((new.rate_per_second IS DISTINCT FROM old.rate_per_second) OR (new.ordered IS DISTINCT FROM old.ordered))) EXECUTE FUNCTION postrider.keep_policy();
 CREATE TRIGGER webhooks_touch_updated_at BEFORE UPDATE ON postrider.webhooks FOR EACH ROW WHEN ((current_setting('postrider.reencrypting'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION postrider.touch_updated_at();
@@ -444,11 +646,63 @@ CREATE TABLE postrider.workers (
   in_flight uuid[] NOT NULL DEFAULT '{}'::uuid[],
   in_flight_attempts integer[] NOT NULL DEFAULT '{}'::integer[],
   in_flight_since timestamp with time zone[] NOT NULL DEFAULT '{}'::timestamp with time zone[],
+  alone uuid,
   CONSTRAINT workers_pkey PRIMARY KEY (id),
   CONSTRAINT workers_in_flight_check CHECK (((cardinality(in_flight) = cardinality(in_flight_attempts)) AND (cardinality(in_flight) = cardinality(in_flight_since))))
 ) WITH (fillfactor=10, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=1000);
 
 CREATE OR REPLACE FUNCTION postrider.admit_tenant_role()
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  PERFORM postrider.admit_tenant_role_before_jobs();
+  GRANT SELECT, INSERT, UPDATE (status, finished_at) ON postrider.jobs TO postrider_tenant;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.admit_tenant_role() FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.admit_tenant_role_before_jobs()
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  PERFORM postrider.admit_tenant_role_before_statistics();
+  GRANT SELECT ON
+    postrider.attempt_statistics,
+    postrider.event_statistics,
+    postrider.failed_deliveries
+    TO postrider_tenant;
+  GRANT EXECUTE ON FUNCTION
+    postrider.uuid_at(timestamptz),
+    postrider.statistics_reach()
+    TO postrider_tenant;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.admit_tenant_role_before_jobs() FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.admit_tenant_role_before_statistics()
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  PERFORM postrider.admit_tenant_role_without_users();
+  GRANT SELECT (id, email, name) ON postrider.users TO postrider_tenant;
+  GRANT SELECT, UPDATE (role), DELETE ON postrider.members TO postrider_tenant;
+  GRANT
+    SELECT (id, kind, project_id, email, role, created_at, expires_at),
+    INSERT,
+    UPDATE (role, token_hash, created_at, expires_at),
+    DELETE
+    ON postrider.invitations TO postrider_tenant;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.admit_tenant_role_before_statistics() FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.admit_tenant_role_without_users()
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
@@ -522,7 +776,7 @@ BEGIN
   GRANT SELECT, INSERT, UPDATE (count) ON postrider.replays TO postrider_tenant;
 END
 $function$;
-REVOKE ALL ON FUNCTION postrider.admit_tenant_role() FROM PUBLIC;
+REVOKE ALL ON FUNCTION postrider.admit_tenant_role_without_users() FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION postrider.audit(project_id uuid, action text, resource_type text, resource_id text, before jsonb, after jsonb)
  RETURNS void
@@ -634,6 +888,30 @@ BEGIN
 END
 $function$;
 REVOKE ALL ON FUNCTION postrider.audit_change() FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.audit_job()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  PERFORM postrider.audit_as(
+    NULL,
+    NEW.project_id,
+    CASE TG_OP WHEN 'INSERT' THEN 'job.created' ELSE 'job.stopped' END,
+    'job',
+    NEW.id::text,
+    NULL,
+    postrider.told_of(to_jsonb(NEW), CASE TG_OP
+      WHEN 'INSERT' THEN ARRAY['kind', 'filter', 'count', 'count_is_exact']
+      ELSE ARRAY['kind', 'count', 'done']
+    END)
+  );
+  RETURN NULL;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.audit_job() FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION postrider.audit_replay()
  RETURNS trigger
@@ -895,7 +1173,8 @@ BEGIN
     UPDATE postrider.workers AS worker
     SET in_flight = held.ids,
         in_flight_attempts = held.attempts,
-        in_flight_since = held.since
+        in_flight_since = held.since,
+        alone = NULL
     FROM held
     WHERE worker.id = claim_deliveries.worker_id
       AND EXISTS (SELECT FROM claimed)
@@ -947,6 +1226,21 @@ BEGIN
 END
 $function$;
 REVOKE ALL ON FUNCTION postrider.delete_events_of_project() FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.delete_statistics_of_webhook()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  DELETE FROM postrider.attempt_statistics
+  WHERE project_id = OLD.project_id
+    AND webhook_id = OLD.id;
+  RETURN NULL;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.delete_statistics_of_webhook() FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION postrider.deliveries_of_same_event(project_id uuid, path text, id uuid, type text, data jsonb, application_id uuid, environment_name text, "timestamp" timestamp with time zone)
  RETURNS integer
@@ -1086,6 +1380,20 @@ END
 $function$;
 REVOKE ALL ON FUNCTION postrider.event_uuid(text,jsonb,text) FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION postrider.forget_failed_deliveries()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  DELETE FROM postrider.failed_deliveries
+  WHERE delivery_id = ANY(ARRAY(SELECT deleted.id FROM deleted WHERE deleted.status = 'failed'));
+  RETURN NULL;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.forget_failed_deliveries() FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION postrider.keep_audit_log()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1142,6 +1450,27 @@ END
 $function$;
 REVOKE ALL ON FUNCTION postrider.keep_policy() FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION postrider.note_failed_delivery()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  IF NEW.status = 'failed' THEN
+    INSERT INTO postrider.failed_deliveries (delivery_id, project_id, webhook_id, created_at)
+    VALUES (NEW.id, NEW.project_id, NEW.webhook_id, NEW.created_at)
+    ON CONFLICT (delivery_id) DO UPDATE
+    SET webhook_id = EXCLUDED.webhook_id,
+        created_at = EXCLUDED.created_at;
+  ELSE
+    DELETE FROM postrider.failed_deliveries WHERE delivery_id = NEW.id;
+  END IF;
+  RETURN NULL;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.note_failed_delivery() FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION postrider.place_delivery(id uuid, webhook_id uuid, status postrider.webhook_delivery_status, scheduled_at timestamp with time zone)
  RETURNS void
  LANGUAGE plpgsql
@@ -1176,6 +1505,7 @@ CREATE OR REPLACE FUNCTION postrider.publish(project_id uuid, type text, data js
  LANGUAGE sql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
+ SET standard_conforming_strings TO 'on'
 AS $function$
   SELECT publication
   FROM postrider.publish_columns(
@@ -1195,6 +1525,10 @@ CREATE OR REPLACE FUNCTION postrider.publish_columns(project_id uuid, is_batch b
  RETURNS SETOF postrider.publication
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+ SET enable_nestloop TO 'off'
+ SET jit TO 'off'
 AS $function$
 #variable_conflict use_column
 DECLARE
@@ -1446,6 +1780,7 @@ CREATE OR REPLACE FUNCTION postrider.publish_many(project_id uuid, events jsonb)
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
+ SET standard_conforming_strings TO 'on'
 AS $function$
 #variable_conflict use_column
 DECLARE
@@ -1599,6 +1934,18 @@ END
 $function$;
 REVOKE ALL ON FUNCTION postrider.record_results(uuid,timestamp with time zone,jsonb) FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION postrider.statistics_reach()
+ RETURNS TABLE(attempts_until timestamp with time zone, events_until timestamp with time zone, hours_until timestamp with time zone, days_until timestamp with time zone)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  SELECT progress.attempts_until, progress.events_until, progress.hours_until, progress.days_until
+  FROM postrider.statistics_progress AS progress
+$function$;
+REVOKE ALL ON FUNCTION postrider.statistics_reach() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION postrider.statistics_reach() TO postrider_tenant;
+
 CREATE OR REPLACE FUNCTION postrider.tokens_at(rate postrider.webhook_rates, rate_per_second double precision, now timestamp with time zone)
  RETURNS double precision
  LANGUAGE sql
@@ -1639,6 +1986,15 @@ BEGIN
 END
 $function$;
 REVOKE ALL ON FUNCTION postrider.unqueue_webhook() FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.uuid_at(moment timestamp with time zone)
+ RETURNS uuid
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+ SET search_path TO 'pg_catalog', 'pg_temp'
+RETURN ((lpad(to_hex((GREATEST(floor((EXTRACT(epoch FROM moment) * (1000)::numeric)), (0)::numeric))::bigint), 12, '0'::text) || '70008000000000000000'::text))::uuid;
+REVOKE ALL ON FUNCTION postrider.uuid_at(timestamp with time zone) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION postrider.uuid_at(timestamp with time zone) TO postrider_tenant;
 
 CREATE OR REPLACE FUNCTION postrider.uuid_generate_v7()
  RETURNS uuid

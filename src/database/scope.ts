@@ -41,6 +41,7 @@ function set(name: string, value: string): string {
   return `set_config('${name}', convert_from(decode('${digits}', 'hex'), 'UTF8'), true)`
 }
 
-function actorText({ requestId, ...actor }: Actor): string {
+/** As the setting `postrider.actor` holds it. */
+export function actorText({ requestId, ...actor }: Actor): string {
   return JSON.stringify({ ...actor, request_id: requestId })
 }

@@ -14,6 +14,7 @@ export const sqlstate = {
   queryCanceled: '57014',
   invalidTextRepresentation: '22P02',
   untranslatableCharacter: '22P05',
+  characterNotInRepertoire: '22021',
   invalidParameterValue: '22023',
   nullValueNotAllowed: '22004',
   numericValueOutOfRange: '22003',

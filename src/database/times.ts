@@ -1,11 +1,13 @@
 import { types } from 'pg'
 
+type TypeId = (typeof types.builtins)[keyof typeof types.builtins]
+
 /**
  * Times as they are read. RFC 3339 can write the years 1 to 9999, PostgreSQL keeps more and infinity too, which rows
  * that were written by hand may hold: such a time is read as the nearest that can be written.
  */
 export const boundedTimes = {
-  getTypeParser(type: number, format?: 'text' | 'binary'): (value: string) => unknown {
+  getTypeParser(type: TypeId, format?: 'text' | 'binary'): (value: string) => unknown {
     const parse = types.getTypeParser(type, format) as (value: string) => unknown
     if (type !== types.builtins.TIMESTAMPTZ || format === 'binary') return parse
     return (value) => bounded(value, parse(value))

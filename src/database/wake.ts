@@ -19,6 +19,16 @@ export class Notifier {
     this.#everyMs = everyMs
   }
 
+  /**
+   * The channel to notify with a statement that is about to commit, where it is time for that: one round trip and one
+   * commit less than `notify()` after it. Whoever gets `null` calls that.
+   */
+  turn(): string | null {
+    if (this.#timer || performance.now() < this.#lastMs + this.#everyMs) return null
+    this.#lastMs = performance.now()
+    return channel
+  }
+
   /** Soon after this call every listening worker wakes. */
   notify(): void {
     if (this.#timer) return
@@ -26,7 +36,10 @@ export class Notifier {
     this.#timer = setTimeout(() => {
       this.#timer = undefined
       this.#lastMs = performance.now()
-      this.#database.query(`SELECT pg_notify('${channel}', '')`).catch(() => {})
+      // Nothing to make durable: without a wait for the disk workers hear it sooner.
+      this.#database
+        .query(`SELECT set_config('synchronous_commit', 'off', true), pg_notify('${channel}', '')`)
+        .catch(() => {})
     }, waitMs)
     this.#timer.unref()
   }

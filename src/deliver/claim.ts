@@ -12,6 +12,7 @@ export interface ClaimedDelivery {
   attempts: number
   max_attempts: number
   rescues: number
+  max_rescues: number
   url: string
   secret: string
   previous_secret: string | null
@@ -46,8 +47,8 @@ export interface Claim {
 
 const claimedColumns = `
   claimed.id, claimed.webhook_id, claimed.project_id, claimed.event_id, claimed.event_type, claimed.payload,
-  claimed.attempts, claimed.max_attempts, claimed.rescues, claimed.url, claimed.secret, claimed.previous_secret,
-  claimed.previous_secret_expires_at, claimed.headers, claimed.retry_seconds, claimed.timeout_ms,
+  claimed.attempts, claimed.max_attempts, claimed.rescues, claimed.max_rescues, claimed.url, claimed.secret,
+  claimed.previous_secret, claimed.previous_secret_expires_at, claimed.headers, claimed.retry_seconds, claimed.timeout_ms,
   claimed.max_in_flight, claimed.ordered`
 
 export const firstWebhookId = '00000000-0000-0000-0000-000000000000'
@@ -55,6 +56,9 @@ export const firstWebhookId = '00000000-0000-0000-0000-000000000000'
 /**
  * Claims from the queue, fairly between webhooks: `postrider.claim_deliveries` says how. One statement, no transaction
  * stays open.
+ *
+ * Its commit waits for the disk. Without that a crash of the database undid claims whose deliveries were sent, and they were
+ * sent again under the same number.
  */
 export async function claim(queryable: Queryable, wanted: Claim): Promise<ClaimedDelivery[]> {
   const { held, most } = wanted.limits
@@ -88,51 +92,63 @@ export async function claim(queryable: Queryable, wanted: Claim): Promise<Claime
   return rows
 }
 
+/** One more try that is cut off, and it fails. */
+export function isLastChance({ rescues, max_rescues }: ClaimedDelivery): boolean {
+  return rescues + 1 >= max_rescues
+}
+
 /**
- * Puts back into the queue what was claimed and never sent. No try was made: nothing is recorded.
+ * Puts back into the queue what was claimed and never sent: all but what is kept. No try was made: nothing is recorded.
+ * With `alone` it is noted that what is kept is sent with nothing else in flight. Answers whether the life is still there.
  */
 export async function giveBack(
   queryable: Queryable,
   workerId: string,
-  unsent: readonly ClaimedDelivery[],
-): Promise<void> {
-  await queryable.query(
-    `WITH kept AS (
-       SELECT
-         COALESCE(array_agg(entry.id), '{}') AS ids,
-         COALESCE(array_agg(entry.attempt), '{}') AS attempts,
-         COALESCE(array_agg(entry.since), '{}') AS since
+  { kept, alone }: { kept: readonly string[]; alone?: string },
+): Promise<boolean> {
+  const { rows } = await queryable.query(
+    `WITH life AS MATERIALIZED (
+       SELECT worker.id, worker.in_flight, worker.in_flight_attempts, worker.in_flight_since
        FROM postrider.workers AS worker
-       CROSS JOIN LATERAL unnest(worker.in_flight, worker.in_flight_attempts, worker.in_flight_since)
-         AS entry (id, attempt, since)
        WHERE worker.id = $1::uuid
-         AND entry.id <> ALL($2::uuid[])
+       FOR NO KEY UPDATE
      ),
-     life AS (
+     entry AS MATERIALIZED (
+       SELECT entry.id, entry.attempt, entry.since, entry.id = ANY($2::uuid[]) AS is_kept
+       FROM life
+       CROSS JOIN LATERAL unnest(life.in_flight, life.in_flight_attempts, life.in_flight_since)
+         AS entry (id, attempt, since)
+     ),
+     noted AS (
        UPDATE postrider.workers AS worker
-       SET in_flight = kept.ids,
-           in_flight_attempts = kept.attempts,
-           in_flight_since = kept.since
-       FROM kept
-       WHERE worker.id = $1::uuid
-       RETURNING worker.id
+       SET in_flight = ARRAY(SELECT entry.id FROM entry WHERE entry.is_kept ORDER BY entry.id, entry.attempt),
+           in_flight_attempts = ARRAY(SELECT entry.attempt FROM entry WHERE entry.is_kept ORDER BY entry.id, entry.attempt),
+           in_flight_since = ARRAY(SELECT entry.since FROM entry WHERE entry.is_kept ORDER BY entry.id, entry.attempt),
+           alone = COALESCE($3::uuid, worker.alone)
+       FROM life
+       WHERE worker.id = life.id
      ),
      waiting AS (
        UPDATE postrider.deliveries AS delivery
        SET status = 'pending'
-       FROM unnest($2::uuid[], $3::integer[]) AS entry (id, attempt)
-       WHERE delivery.id = ANY($2::uuid[])
+       FROM entry
+       WHERE delivery.id = ANY(ARRAY(SELECT entry.id FROM entry WHERE NOT entry.is_kept))
          AND delivery.id = entry.id
+         AND NOT entry.is_kept
          AND delivery.attempts + delivery.rescues + 1 = entry.attempt
          AND delivery.status IN ('pending', 'delivering')
-         AND EXISTS (SELECT FROM life)
        RETURNING delivery.webhook_id, delivery.scheduled_at, delivery.id
+     ),
+     queued AS (
+       INSERT INTO postrider.delivery_queue (webhook_id, scheduled_at, delivery_id)
+       SELECT waiting.webhook_id, waiting.scheduled_at, waiting.id
+       FROM waiting
      )
-     INSERT INTO postrider.delivery_queue (webhook_id, scheduled_at, delivery_id)
-     SELECT waiting.webhook_id, waiting.scheduled_at, waiting.id
-     FROM waiting`,
-    [workerId, unsent.map(({ id }) => id), unsent.map(attemptNumber)],
+     SELECT life.id
+     FROM life`,
+    [workerId, kept, alone ?? null],
   )
+  return rows.length > 0
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { Client, type buildConnector } from 'undici'
+import { Intake, maxHeadBytes } from './intake.ts'
 import { type Keep, open, type OpenOptions } from './open.ts'
 
 /**
@@ -7,14 +8,6 @@ import { type Keep, open, type OpenOptions } from './open.ts'
  * long enough that a busy webhook never waits for a handshake.
  */
 const idleMs = 2_000
-const maxHeadersSize = 16_384
-/**
- * Received for one request at most, whatever it is: blank lines before an answer, a status line without end, chunk
- * extensions. Of what no answer has more of than its headers and the part of its body that is read, undici keeps nothing
- * and counts nothing; read for a whole deadline it takes a processor and hundreds of megabytes.
- */
-export const maxReceivedBytes = 262_144
-
 /**
  * One connection to one origin, through the guard, for one request at a time. An undici `Client` of its own, not a
  * `Pool`: a pool tells a request and the connection that is being opened for it apart only once the request is
@@ -23,12 +16,11 @@ export const maxReceivedBytes = 262_144
 export class Connection {
   readonly origin: string
   readonly client: Client
+  readonly intake = new Intake()
   readonly #options: OpenOptions
   readonly #madeMs = performance.now()
   #socket: Socket | undefined
   #destroyed = false
-  #receivedBytes = 0
-  #onTooMuch: () => void = () => {}
 
   constructor(origin: string, options: OpenOptions) {
     this.origin = origin
@@ -37,7 +29,10 @@ export class Connection {
       connect: (target, callback) => void this.#connect(target, callback).catch(() => this.destroy()),
       pipelining: 1,
       allowH2: false,
-      maxHeaderSize: maxHeadersSize,
+      // Its experimental parser begins anew with each piece of a line that is not at its end yet.
+      useMilo: false,
+      // The intake's limit comes first.
+      maxHeaderSize: 2 * maxHeadBytes,
       keepAliveTimeout: idleMs,
       keepAliveMaxTimeout: idleMs,
       // The one deadline is the sender's.
@@ -48,12 +43,6 @@ export class Connection {
 
   get ageMs(): number {
     return performance.now() - this.#madeMs
-  }
-
-  /** A request begins: `onTooMuch` is called once more than `maxReceivedBytes` have come in for it. */
-  begin(onTooMuch: () => void): void {
-    this.#receivedBytes = 0
-    this.#onTooMuch = onTooMuch
   }
 
   /** Ends everything at once, the opening of the connection too. */
@@ -75,17 +64,7 @@ export class Connection {
       callback(error instanceof Error ? error : new Error(String(error)), null)
       return
     }
-    callback(null, this.#metered(socket))
-  }
-
-  #metered(socket: Socket): Socket {
-    const push = socket.push.bind(socket)
-    socket.push = (chunk: Buffer | null) => {
-      this.#receivedBytes += chunk?.length ?? 0
-      if (this.#receivedBytes > maxReceivedBytes) this.#onTooMuch()
-      return push(chunk)
-    }
-    return socket
+    callback(null, this.intake.watch(socket))
   }
 
   readonly #keep: Keep = (make) => {

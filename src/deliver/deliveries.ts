@@ -1,6 +1,5 @@
 import { notFound, PostriderError } from '../contract/errors.ts'
 import type { Queryable } from '../database/database.ts'
-import { type Page, type PageRequest, readPage } from '../database/page.ts'
 
 export type DeliveryStatus = 'pending' | 'delivering' | 'delivered' | 'failed'
 
@@ -40,15 +39,6 @@ export interface DeliveryAttempt {
   outcome: 'delivered' | 'retry' | 'failed' | 'interrupted'
 }
 
-export interface DeliveryFilter {
-  status?: DeliveryStatus | undefined
-  webhook_id?: string | undefined
-  event_id?: string | undefined
-  event_type?: string | undefined
-  since?: Date | undefined
-  until?: Date | undefined
-}
-
 /** One delivery of a project; with `webhookId`, of that webhook. */
 export interface DeliveryKey {
   projectId: string
@@ -56,31 +46,9 @@ export interface DeliveryKey {
   webhookId?: string | undefined
 }
 
-const listed = `row.id, row.webhook_id, row.event_id, row.event_type, row.status, row.attempts, row.max_attempts,
+/** The columns of a `Delivery`. */
+export const listed = `row.id, row.webhook_id, row.event_id, row.event_type, row.status, row.attempts, row.max_attempts,
   row.scheduled_at, row.created_at, row.delivered_at, row.last_attempt_at, row.last_response_status, row.last_error`
-
-/** The deliveries of a project, newest first. */
-export function listDeliveries(
-  queryable: Queryable,
-  projectId: string,
-  filter: DeliveryFilter,
-  page: PageRequest,
-): Promise<Page<Delivery>> {
-  const values: unknown[] = [projectId]
-  const where = ['row.project_id = $1::uuid']
-  const add = (comparison: string, type: string, value: unknown): void => {
-    if (value === undefined) return
-    values.push(value)
-    where.push(`row.${comparison} $${values.length}::${type}`)
-  }
-  add('status =', 'postrider.webhook_delivery_status', filter.status)
-  add('webhook_id =', 'uuid', filter.webhook_id)
-  add('event_id =', 'uuid', filter.event_id)
-  add('event_type =', 'text', filter.event_type)
-  add('created_at >=', 'timestamptz', filter.since)
-  add('created_at <', 'timestamptz', filter.until)
-  return readPage<Delivery>(queryable, { columns: listed, from: 'postrider.deliveries', where, values }, page)
-}
 
 export async function getDelivery(queryable: Queryable, key: DeliveryKey): Promise<DeliveryDetail> {
   const { rows } = await queryable.query<DeliveryDetail>(

@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici'
 import { type Answer, AnswerBody, maxBodyReadBytes, type SendError, storedHeaders } from './answer.ts'
-import { type Connection, maxReceivedBytes } from './connection.ts'
+import type { Connection } from './connection.ts'
 import type { Connections } from './connections.ts'
 import { describeFailure, type Failure, type Progress } from './failure.ts'
 import type { SignedRequest } from './sign.ts'
@@ -59,7 +59,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#options = options
     this.#connections = connections
     this.#connection = connections.take(place.origin)
-    this.#connection.begin(() => this.#cutOff(maxReceivedBytes))
+    this.#connection.intake.begin(() => this.#refuse())
     this.#deadline = setTimeout(() => this.#timeOut(), options.timeoutMs)
     options.signal?.addEventListener('abort', this.#onAbort, { once: true })
     this.#connection.client.dispatch(
@@ -100,8 +100,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#connection.intake.countBody(chunk.length)
     if (this.#settled || this.#body.take(chunk)) return
-    this.#cutOff(maxBodyReadBytes)
+    this.#breakOff({ class: 'protocol', error: `cut off after ${maxBodyReadBytes} bytes` })
   }
 
   onResponseEnd(): void {
@@ -114,8 +115,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#breakOff(describeFailure(error, this.#progress))
   }
 
-  #cutOff(bytes: number): void {
-    this.#breakOff({ class: 'protocol', error: `cut off after ${bytes} bytes` })
+  #refuse(): void {
+    const error = this.#head ? 'chunk headers or trailers too large' : 'answer headers too large'
+    this.#breakOff({ class: 'protocol', error })
   }
 
   #timeOut(): void {

@@ -40,7 +40,7 @@ export function describeFailure(error: unknown, progress: Progress): Failure {
   const code = codeOf(error)
   const known = words[code]
   if (known) return { class: known[0], error: known[1] }
-  if (code === 'UND_ERR_SOCKET') return describeClose(progress)
+  if (code === 'UND_ERR_SOCKET') return closed[progress]
   // Found at the end of an answer, also of one whose two lengths made its head invalid.
   if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') {
     const isInvalid = progress !== 'head'
@@ -61,15 +61,10 @@ export function describeFailure(error: unknown, progress: Progress): Failure {
 }
 
 /** Closed by the receiver, or by undici upon a head it refuses (an unasked 100 or 101). */
-function describeClose(progress: Progress): Failure {
-  switch (progress) {
-    case 'nothing':
-      return { class: 'network', error: 'connection closed before an answer' }
-    case 'begun':
-      return { class: 'protocol', error: 'incomplete or invalid http answer' }
-    case 'head':
-      return { class: 'network', error: 'connection closed' }
-  }
+const closed: Record<Progress, Failure> = {
+  nothing: { class: 'network', error: 'connection closed before an answer' },
+  begun: { class: 'protocol', error: 'incomplete or invalid http answer' },
+  head: { class: 'network', error: 'connection closed' },
 }
 
 const invalidAnswer = 'invalid http answer'

@@ -2,7 +2,10 @@ import type { Queryable } from '../database/database.ts'
 
 const promotedAtOnce = 1_000
 
-/** Moves what waited for its next try into the queue, now that its time has come; answers how many. */
+/**
+ * Moves what waited for its next try into the queue, now that its time has come; answers how many. What only waited for a
+ * moment of its own after its worker died gets its old place there, unless somebody is just changing it.
+ */
 export async function promote(queryable: Queryable, now: Date): Promise<number> {
   let promoted = 0
   for (;;) {
@@ -24,11 +27,32 @@ async function promoteSome(queryable: Queryable, now: Date): Promise<number> {
          LIMIT ${promotedAtOnce}
          FOR UPDATE SKIP LOCKED
        ))
-       RETURNING webhook_id, scheduled_at, delivery_id
+       RETURNING webhook_id, scheduled_at, delivery_id, place
+     ),
+     free AS (
+       SELECT delivery.id
+       FROM postrider.deliveries AS delivery
+       WHERE delivery.id = ANY(ARRAY(
+         SELECT due.delivery_id
+         FROM due
+         WHERE due.place IS NOT NULL
+       ))
+       AND delivery.status = 'pending'
+       FOR NO KEY UPDATE SKIP LOCKED
+     ),
+     back AS (
+       UPDATE postrider.deliveries AS delivery
+       SET scheduled_at = due.place
+       FROM due
+       WHERE delivery.id = ANY(ARRAY(SELECT free.id FROM free))
+         AND delivery.id = due.delivery_id
+       RETURNING delivery.id, delivery.scheduled_at
      )
      INSERT INTO postrider.delivery_queue (webhook_id, scheduled_at, delivery_id)
-     SELECT due.webhook_id, due.scheduled_at, due.delivery_id
-     FROM due`,
+     SELECT due.webhook_id, COALESCE(back.scheduled_at, due.scheduled_at), due.delivery_id
+     FROM due
+     LEFT JOIN back
+       ON back.id = due.delivery_id`,
     [now],
   )
   return rowCount ?? 0

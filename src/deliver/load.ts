@@ -17,12 +17,17 @@ export interface LoadOptions {
   concurrency: number
   /** Claimed at once, in all: more than are on their way, so that a slot that becomes free never waits for the database. */
   capacity: number
+  /** Payloads claimed at once, in all. */
+  capacityBytes: number
   /** On their way at once for a webhook that says nothing else. */
   maxInFlight: number
 }
 
 /** Webhooks that are remembered as answering well or badly, and told to a claim. */
 const remembered = 256
+
+/** The usual weight of a payload is that of about so many. */
+const usualOf = 16
 
 /** A webhook that answers well may be claimed ahead by as many times its cap. */
 const claimAhead = 4
@@ -39,6 +44,9 @@ export class Load {
   readonly #webhooks = new Map<string, WebhookLoad>()
   readonly #answersWell = new LRUCache<string, boolean>({ max: remembered })
   #held = 0
+  #heldBytes = 0
+  /** Of a payload, lately. Until one was seen, the most that an event may have. */
+  #usualBytes = 262_144
   #sending = 0
   #sendingToBad = 0
 
@@ -46,9 +54,11 @@ export class Load {
     this.#options = options
   }
 
-  /** How many more may be claimed. */
+  /** How many more may be claimed. What they weigh is not known before: as much as the last ones did. */
   get room(): number {
-    return this.#options.capacity - this.#held
+    const { capacity, capacityBytes } = this.#options
+    const byBytes = Math.floor((capacityBytes - this.#heldBytes) / this.#usualBytes)
+    return Math.min(capacity - this.#held, Math.max(byBytes, this.#held === 0 ? 1 : 0))
   }
 
   get #mostLent(): number {
@@ -63,19 +73,22 @@ export class Load {
     return this.#sending < this.#options.concurrency
   }
 
-  hold({ webhook_id, ordered, max_in_flight }: ClaimedDelivery): void {
+  hold({ webhook_id, ordered, max_in_flight, payload }: ClaimedDelivery): void {
     const entry = this.#webhooks.get(webhook_id) ?? { held: 0, sending: 0, maxInFlight: 0, isFixed: false }
     entry.held += 1
     entry.maxInFlight = ordered ? 1 : (max_in_flight ?? this.#options.maxInFlight)
     entry.isFixed = ordered || max_in_flight !== null
     this.#webhooks.set(webhook_id, entry)
     this.#held += 1
+    this.#heldBytes += payload.length
+    this.#usualBytes += (payload.length - this.#usualBytes) / usualOf
   }
 
   /** `answersWell` where the outcome says something about the receiver. */
-  letGo({ webhook_id }: ClaimedDelivery, answersWell?: boolean): void {
+  letGo({ webhook_id, payload }: ClaimedDelivery, answersWell?: boolean): void {
     const entry = this.#webhooks.get(webhook_id)
     this.#held -= 1
+    this.#heldBytes -= payload.length
     if (entry) {
       entry.held -= 1
       if (entry.held === 0) this.#webhooks.delete(webhook_id)

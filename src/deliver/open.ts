@@ -1,5 +1,5 @@
 import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'node:net'
-import { connect as connectTls, type TLSSocket } from 'node:tls'
+import { connect as connectTls, type SecureContext, type TLSSocket } from 'node:tls'
 import type { ProxyServer } from '../proxy.ts'
 import { describeFailure } from './failure.ts'
 import type { Guard, Target } from './guard.ts'
@@ -9,8 +9,8 @@ export interface OpenOptions {
   guard: Guard
   /** Everything goes through it; it, not the guard, checks where names lead. */
   proxy?: ProxyServer | undefined
-  /** Certificates to trust in place of the usual ones (PEM). */
-  ca?: string | undefined
+  /** Which certificates to trust; one for all, since making it takes a millisecond. */
+  secureContext: SecureContext
 }
 
 /** Sees each socket as it is made, so that it can be destroyed at any moment; throws when it is too late for another. */
@@ -47,23 +47,23 @@ async function openDirectly(target: Target, { guard }: OpenOptions, keep: Keep):
 
 async function openTunnel(
   target: Target,
-  { guard, proxy, ca }: OpenOptions & { proxy: ProxyServer },
+  { guard, proxy, secureContext }: OpenOptions & { proxy: ProxyServer },
   keep: Keep,
 ): Promise<Socket> {
   guard.admit(target)
-  const socket = await reachProxy(proxy, { ca, keep })
+  const socket = await reachProxy(proxy, { secureContext, keep })
   await askForTunnel(socket, proxy, target)
   return socket
 }
 
 async function reachProxy(
   { protocol, hostname, port }: ProxyServer,
-  { ca, keep }: { ca: string | undefined; keep: Keep },
+  { secureContext, keep }: { secureContext: SecureContext; keep: Keep },
 ): Promise<Socket> {
   try {
     const socket = keep(() => connectTcp({ ...connecting, host: hostname, port }))
     await opened(socket, 'connect')
-    return protocol === 'https:' ? await secure(socket, hostname, { ca, keep }) : socket
+    return protocol === 'https:' ? await secure(socket, hostname, { secureContext, keep }) : socket
   } catch (error) {
     const { error: words } = describeFailure(error, 'nothing')
     throw new ProxyError(`proxy: ${words}`, { cause: error })
@@ -73,7 +73,7 @@ async function reachProxy(
 async function secure(
   socket: Socket,
   hostname: string,
-  { ca, keep }: { ca?: string | undefined; keep: Keep },
+  { secureContext, keep }: { secureContext: SecureContext; keep: Keep },
 ): Promise<TLSSocket> {
   const secured = keep(() =>
     connectTls({
@@ -82,9 +82,8 @@ async function secure(
       host: hostname,
       servername: isIP(hostname) ? '' : hostname.replace(/\.$/, ''),
       ALPNProtocols: ['http/1.1'],
-      minVersion: 'TLSv1.2',
       rejectUnauthorized: true,
-      ca,
+      secureContext,
     }),
   )
   await opened(secured, 'secureConnect')

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { Queryable } from '../database/database.ts'
-import { isTransient, retrying } from '../database/transient.ts'
+import { isLockedOut, isTransient, retrying } from '../database/transient.ts'
 import type { Logger } from '../log.ts'
 import { attemptNumber, type ClaimedDelivery } from './claim.ts'
 import type { Outcome } from './judge.ts'
@@ -103,12 +103,13 @@ export class Recorder {
     try {
       const written = await retrying(() => this.#writeResults(batch), {
         signal: this.#abort.signal,
+        when: mayPass,
         onRetry: (error) =>
           this.#logger.warn({ error, results: batch.length }, 'results wait for the database'),
       })
       return { written, refused: new Map() }
     } catch (error) {
-      if (isTransient(error)) throw error
+      if (mayPass(error)) throw error
       return this.#writeOneByOne(batch, error)
     }
   }
@@ -138,10 +139,11 @@ export class Recorder {
 
   async #writeAnyhow(result: Result): Promise<Set<string>> {
     const write = (version: Result): Promise<Set<string>> =>
-      retrying(() => this.#writeResults([version]), { signal: this.#abort.signal })
+      retrying(() => this.#writeResults([version]), { signal: this.#abort.signal, when: mayPass })
     try {
       return await write(result)
     } catch (error) {
+      if (mayPass(error)) throw error
       this.#logger.error(
         { error, delivery_id: result.delivery.id },
         'an answer was refused: writing the outcome alone',
@@ -155,6 +157,11 @@ export class Recorder {
 interface Written {
   written: ReadonlySet<string>
   refused: ReadonlyMap<string, unknown>
+}
+
+/** The database is away, or somebody holds what is to be written: nothing is wrong with the results. */
+function mayPass(error: unknown): boolean {
+  return isTransient(error) || isLockedOut(error)
 }
 
 function withoutAnswer(result: Result): Result {

@@ -1,5 +1,6 @@
 import { invalidField, notFound } from '../contract/errors.ts'
 import type { Database, Queryable, Transactable } from '../database/database.ts'
+import { sqlstate, sqlstateOf } from '../database/sqlstate.ts'
 import { retriedColumns } from './deliveries.ts'
 
 /** Which finished deliveries of a webhook to send again. */
@@ -52,8 +53,16 @@ export async function createReplay(
 ): Promise<Replay> {
   if (until && until <= since) throw invalidField('until', 'must be later than since')
   return database.transaction(async (transaction) => {
+    // Held until the replay is stored, in the order in which a project is deleted: what is being deleted meanwhile is
+    // waited for, and then not there.
     const webhook = await transaction.query(
-      `SELECT id FROM postrider.webhooks WHERE project_id = $1::uuid AND id = $2::uuid`,
+      `SELECT webhook.id
+       FROM postrider.projects AS project
+       JOIN postrider.webhooks AS webhook
+         ON webhook.project_id = project.id
+       WHERE project.id = $1::uuid
+         AND webhook.id = $2::uuid
+       FOR KEY SHARE OF project, webhook`,
       [projectId, webhookId],
     )
     if (webhook.rows.length === 0) throw notFound('webhook')
@@ -67,17 +76,29 @@ export async function createReplay(
     const { count } = counted.rows[0]!
     if (dry_run) return { count }
 
-    const stored = await transaction.query<{ id: string; count: number }>(
-      `INSERT INTO postrider.replays (project_id, webhook_id, status, since, until, event_types, count)
+    const stored = await storing(
+      transaction.query<{ id: string; count: number }>(
+        `INSERT INTO postrider.replays (project_id, webhook_id, status, since, until, event_types, count)
        VALUES ($1::uuid, $2::uuid, $3::postrider.webhook_delivery_status, $4::timestamptz, $5::timestamptz, $6::jsonb,
                $7::integer)
        ON CONFLICT (webhook_id, status, since, until, event_types) WHERE finished_at IS NULL
        DO UPDATE SET count = replays.count
        RETURNING id, count`,
-      [projectId, webhookId, status, since, until ?? null, types, count],
+        [projectId, webhookId, status, since, until ?? null, types, count],
+      ),
     )
     return { count: stored.rows[0]!.count, replay_id: stored.rows[0]!.id }
   })
+}
+
+/** The event types stand in an index, whose entries have at most 2.7 kB: some hundreds of types, compressed, are more. */
+async function storing<Result>(insert: Promise<Result>): Promise<Result> {
+  try {
+    return await insert
+  } catch (error) {
+    if (sqlstateOf(error) !== sqlstate.programLimitExceeded) throw error
+    throw invalidField('event_types', 'are too many for one replay: ask for several', { cause: error })
+  }
 }
 
 /**

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import { createSecureContext } from 'node:tls'
 import type { AddressPolicy } from '../address.ts'
 import { parseProxy } from '../proxy.ts'
 import { readUrl } from '../registry/url.ts'
@@ -41,7 +42,7 @@ export class Sender {
     this.#connections = new Connections({
       guard: new Guard(policy, resolver),
       proxy: proxy === undefined ? undefined : parseProxy(proxy),
-      ca,
+      secureContext: createSecureContext({ ca, minVersion: 'TLSv1.2' }),
     })
   }
 

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { Database } from '../database/database.ts'
+import { isLockedOut, isTransient, retrying } from '../database/transient.ts'
 import { Listener } from '../database/wake.ts'
 import { createLifecycle, type Lifecycle } from '../lifecycle.ts'
 import type { Logger } from '../log.ts'
@@ -9,15 +10,16 @@ import {
   type ClaimedDelivery,
   firstWebhookId,
   giveBack,
+  isLastChance,
   markDelivering,
   readUnknown,
 } from './claim.ts'
 import { type Credentials, deliver, type Deliverer, type Ending } from './deliver.ts'
-import { advanceLines, promote } from './let-out.ts'
+import { LettingOut } from './letting-out.ts'
 import { Life } from './life.ts'
 import { Load } from './load.ts'
 import { Recorder } from './record.ts'
-import { endLife, type Rescued, rescueExpired } from './rescue.ts'
+import { endLife, interruptSent, type Rescued, rescueExpired } from './rescue.ts'
 import type { Sender } from './send.ts'
 
 export interface WorkerOptions {
@@ -71,10 +73,18 @@ export class Worker {
   readonly #options: WorkerOptions
   readonly #listener: Listener
   readonly #lifecycle: Lifecycle
+  /** By delivery and number of the try: of a life that was lost, the same delivery may still be on its way. */
   readonly #held = new Map<string, Held>()
   /** Claimed and not sent yet, first come first. */
   readonly #ready: Held[] = []
+  /** Of them, those that are sent with nothing else in flight: see `#sendAlone`. */
+  readonly #lastChances: Held[] = []
+  /** On its way with nothing else in flight. */
+  #alone: Held | undefined
+  /** Until then it is the others' turn. */
+  #othersUntilMs = -Infinity
   readonly #load: Load
+  readonly #lettingOut: LettingOut
   #shift: Shift | undefined
   #abort = new AbortController()
   #stopping = true
@@ -87,19 +97,16 @@ export class Worker {
   #finished: string[] = []
   /** This worker's row may name deliveries that it does not know of. */
   #isUncertain = false
-  /** The head of a line has ended here. */
-  #lineMoves = false
-  #isLettingOut = false
-  #lettingOut: Promise<void> = Promise.resolve()
-  #letOutAtMs = -Infinity
-  #letOutAt = -Infinity
+  /** In this worker's row, sent, and neither a result nor an interruption could be written. */
+  readonly #unrecorded = new Set<string>()
   #afterWebhookId = firstWebhookId
   #loop: Promise<void> = Promise.resolve()
   #timers: NodeJS.Timeout[] = []
 
   constructor(options: WorkerOptions) {
     this.#options = options
-    this.#load = new Load({ ...options, capacity: options.concurrency * capacityPerSlot })
+    this.#load = new Load({ ...options, capacity: options.concurrency * capacityPerSlot, capacityBytes })
+    this.#lettingOut = new LettingOut({ ...options, onMore: () => this.wake() })
     this.#listener = new Listener({ ...options, onWake: () => this.wake() })
     this.#lifecycle = createLifecycle({ start: () => this.#start(), stop: () => this.#stop() })
   }
@@ -132,7 +139,7 @@ export class Worker {
       this.#renew(),
     )
     this.#every(500, 'deliveries could not be marked', () => this.#mark())
-    this.#every(1_000, 'what dead workers left could not be taken over', () => this.#rescue())
+    this.#every(500, 'what dead workers left could not be taken over', () => this.#rescue())
     this.#loop = this.#run()
   }
 
@@ -140,7 +147,7 @@ export class Worker {
     this.#stopping = true
     this.wake()
     await this.#loop
-    await this.#lettingOut
+    await this.#lettingOut.ended()
     await this.#drain()
     for (const timer of this.#timers) clearInterval(timer)
     this.#timers = []
@@ -152,6 +159,7 @@ export class Worker {
       // Slots become free by the batch: one claim for all of them.
       await new Promise(setImmediate)
       this.#awake = false
+      if (this.#isQuiet) await this.#sendAlone()
       const wasHolding = this.#held.size > 0
       const limit = this.#wantsMore ? this.#load.room : 0
       const claimed = limit > 0 ? await this.#claim(limit) : 0
@@ -162,7 +170,15 @@ export class Worker {
   }
 
   get #wantsMore(): boolean {
+    if (this.#isQuiet) return false
     return this.#load.hasFreeSlot || this.#ready.length < this.#options.concurrency
+  }
+
+  /** No others are sent: one is sent alone, or is to be as soon as what is in flight has ended. */
+  get #isQuiet(): boolean {
+    return (
+      this.#alone !== undefined || (this.#lastChances.length > 0 && performance.now() >= this.#othersUntilMs)
+    )
   }
 
   /** Claims, and answers how many it got; a database that is away is tried again at the next turn. */
@@ -171,7 +187,7 @@ export class Worker {
     try {
       const shift = await this.#liveShift()
       if (this.#isUncertain) await this.#holdUnknown(shift)
-      this.#letOut()
+      this.#lettingOut.begin()
       const claimed = await this.#claimFairly(shift, limit)
       for (const delivery of claimed) this.#hold(delivery, shift)
       this.#dispatch()
@@ -203,33 +219,57 @@ export class Worker {
   }
 
   /**
-   * Into the queue with what waited for its time or for the one before it: ten times a second at most, or at once when
-   * the head of a line has ended. Beside the claim: in front of it, it would be two round trips for each.
+   * A delivery that was cut off so often that once more makes it fail may be what kills the workers, or may only have been
+   * beside it each time. So it is sent alone: all that was claimed ahead goes back into the queue, and it is noted
+   * before. If this process dies now, it was this one, and nobody else has to wait for the lease. Afterwards the others
+   * have as much time as it took.
    */
-  #letOut(): void {
-    const { clock } = this.#options
-    const now = clock.now()
-    const nowMs = performance.now()
-    const isTime =
-      nowMs - this.#letOutAtMs >= letOutEveryMs || now.getTime() - this.#letOutAt >= letOutEveryMs
-    if (this.#isLettingOut || (!isTime && !this.#lineMoves)) return
-    this.#isLettingOut = true
-    this.#letOutAtMs = nowMs
-    this.#letOutAt = now.getTime()
-    this.#lineMoves = false
-    this.#lettingOut = this.#letOutAll(now)
+  async #sendAlone(): Promise<void> {
+    const { logger } = this.#options
+    const [held] = this.#lastChances
+    if (!held || this.#alone || this.#sent().length > 0) return
+    try {
+      const shift = await this.#liveShift()
+      if (held.shift === shift) {
+        if (!(await this.#noteAlone(held))) return
+      }
+    } catch (error) {
+      logger.warn({ error }, 'nothing is sent until the database is back')
+      return
+    }
+    if (this.#stopping) return
+    this.#lastChances.splice(this.#lastChances.indexOf(held), 1)
+    held.sent = { ended: this.#attendAlone(held), atMs: performance.now() }
   }
 
-  async #letOutAll(now: Date): Promise<void> {
+  /** Answers whether only this one is left in this worker's row. Nothing is in flight. */
+  async #noteAlone({ delivery, shift }: Held): Promise<boolean> {
     const { database, logger } = this.#options
-    try {
-      const counts = await Promise.all([promote(database, now), advanceLines(database)])
-      if (counts[0] + counts[1] > 0 || this.#lineMoves) this.wake()
-    } catch (error) {
-      logger.warn({ error }, 'what waits could not be let out: trying again')
-    } finally {
-      this.#isLettingOut = false
+    const kept = [delivery.id, ...this.#unrecorded]
+    const isNoted = await giveBack(database, shift.life.id, { kept, alone: delivery.id }).catch(
+      (error: unknown) => {
+        logger.warn({ error }, 'could not give deliveries back')
+        return false
+      },
+    )
+    for (const held of this.#unsent()) {
+      if (!isNoted || held.delivery.id !== delivery.id) this.#drop(held)
     }
+    if (isNoted) return true
+    // It may still be carried out, when something else is in flight: not in a life that has ended.
+    this.#shift = undefined
+    this.#tell(await endLife(database, shift.life.id, this.#options.clock.now()), 'given back')
+    return false
+  }
+
+  async #attendAlone(held: Held): Promise<void> {
+    const beforeMs = performance.now()
+    this.#alone = held
+    await this.#attend(held)
+    this.#alone = undefined
+    const afterMs = performance.now()
+    this.#othersUntilMs = afterMs + (afterMs - beforeMs)
+    this.wake()
   }
 
   /** The life that holds its lease now: this one, or a new one where this one was ended by others. */
@@ -250,37 +290,62 @@ export class Worker {
       maySend: () => life.holds,
     }
     this.#finished = []
+    this.#unrecorded.clear()
     this.#shift = { life, recorder, deliverer }
     return this.#shift
   }
 
   async #holdUnknown(shift: Shift): Promise<void> {
     const { database, logger } = this.#options
-    const known = [...this.#held.keys(), ...this.#finished]
-    const unknown = await readUnknown(database, shift.life.id, known)
     this.#isUncertain = false
+    const known = [...Array.from(this.#held.values(), ({ delivery }) => delivery.id), ...this.#unrecorded]
+    const unknown = await readUnknown(database, shift.life.id, known)
+    // It finished here before, and came back: its new entry must not leave the row with the old one.
+    const again = new Set(unknown.map(({ id }) => id))
+    this.#finished = this.#finished.filter((id) => !again.has(id))
     if (unknown.length > 0)
       logger.warn({ deliveries: unknown.length }, 'claimed, but the answer was lost: sending')
     for (const delivery of unknown) this.#hold(delivery, shift)
   }
 
   #hold(delivery: ClaimedDelivery, shift: Shift): void {
+    const name = nameOf(delivery)
+    // The database crashed and forgot the claim: it has been claimed again, and is on its way already.
+    if (this.#held.has(name)) return
     const held: Held = { delivery, shift, isMarked: false }
     this.#load.hold(delivery)
-    this.#held.set(delivery.id, held)
-    this.#ready.push(held)
+    this.#held.set(name, held)
+    const waiting = isLastChance(delivery) ? this.#lastChances : this.#ready
+    waiting.push(held)
+  }
+
+  #sent(): Held[] {
+    return [...this.#held.values()].filter(({ sent }) => sent)
+  }
+
+  #unsent(): Held[] {
+    return [...this.#ready, ...this.#lastChances]
+  }
+
+  /** One that was never sent. */
+  #drop(held: Held): void {
+    for (const waiting of [this.#ready, this.#lastChances]) {
+      const place = waiting.indexOf(held)
+      if (place !== -1) waiting.splice(place, 1)
+    }
+    this.#letGo(held)
   }
 
   #letGo({ delivery }: Held, answersWell?: boolean): void {
-    this.#held.delete(delivery.id)
+    this.#held.delete(nameOf(delivery))
     this.#load.letGo(delivery, answersWell)
-    if (delivery.ordered) this.#lineMoves = true
-    if (delivery.ordered || (this.#moreMayWait && this.#wantsMore)) this.wake()
+    if (delivery.ordered) this.#lettingOut.lineMoves()
+    if (delivery.ordered || this.#isQuiet || (this.#moreMayWait && this.#wantsMore)) this.wake()
   }
 
   /** Fills the free slots: first everybody within their caps, then, where slots are idle, those that may borrow. */
   #dispatch(): void {
-    if (this.#stopping) return
+    if (this.#stopping || this.#isQuiet) return
     this.#sendWhere((delivery) => this.#load.maySend(delivery))
     this.#sendWhere((delivery) => this.#load.mayBorrow(delivery))
     if (this.#moreMayWait && this.#wantsMore && this.#load.room > 0) this.wake()
@@ -320,7 +385,8 @@ export class Worker {
   }
 
   /** Answers whether the receiver accepted it, where that is known. */
-  async #deliver({ delivery, shift }: Held, onAnswer: () => void): Promise<boolean | undefined> {
+  async #deliver(held: Held, onAnswer: () => void): Promise<boolean | undefined> {
+    const { delivery, shift } = held
     const { logger, onEnding } = this.#options
     try {
       const ending = await deliver(delivery, shift.deliverer, onAnswer)
@@ -331,17 +397,39 @@ export class Worker {
       logger.info(describe(delivery, ending), 'attempt')
       return typeof ending === 'string' ? undefined : ending.outcome.kind === 'delivered'
     } catch (error) {
-      // The lease runs out and somebody takes it over.
       logger.error({ error, delivery_id: delivery.id }, 'an attempt ended without a result')
+      // Without the database the lease runs out and somebody takes it over.
+      if (!isTransient(error)) await this.#interrupt(held)
       return undefined
+    }
+  }
+
+  /** It was sent, and its result is refused for good: it goes on with the next number. */
+  async #interrupt({ delivery, shift }: Held): Promise<void> {
+    const { database, clock, logger } = this.#options
+    const attempt = { id: delivery.id, attempt: attemptNumber(delivery), now: clock.now() }
+    try {
+      const interrupted = await retrying(() => interruptSent(database, shift.life.id, attempt), {
+        signal: this.#abort.signal,
+        when: (error) => isTransient(error) || isLockedOut(error),
+      })
+      this.#tell(interrupted, 'cut off: its result cannot be stored')
+      if (shift === this.#shift) this.#finished.push(delivery.id)
+    } catch (error) {
+      // It stays in the row of this life, and is not sent again before that ends.
+      logger.error({ error, delivery_id: delivery.id }, 'an attempt could not be recorded')
+      if (shift === this.#shift) this.#unrecorded.add(delivery.id)
     }
   }
 
   /** Until woken, or for `pollMs`. */
   async #rest(): Promise<void> {
     if (this.#awake || this.#stopping) return
+    const { pollMs } = this.#options
+    const othersMs = this.#othersUntilMs - performance.now()
+    const restMs = this.#lastChances.length > 0 && othersMs > 0 ? Math.min(pollMs, othersMs + 1) : pollMs
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, this.#options.pollMs)
+      const timer = setTimeout(resolve, restMs)
       this.#wake = () => {
         clearTimeout(timer)
         resolve()
@@ -353,6 +441,8 @@ export class Worker {
   async #renew(): Promise<void> {
     const { database, logger } = this.#options
     const shift = this.#shift
+    // A claim that was given up may have been carried out since.
+    this.#isUncertain = true
     if (!shift || (await shift.life.renew(database))) return
     logger.warn({ worker_id: shift.life.id }, 'others have taken over what was in flight: beginning anew')
     this.wake()
@@ -408,7 +498,7 @@ export class Worker {
     // Their results may still wait for a database that is away: then the lease runs out.
     const forget = setTimeout(() => this.#shift?.recorder.abort(), drainMs + 1_000)
     await this.#giveBackUnsent()
-    await Promise.all([...this.#held.values()].flatMap(({ sent }) => (sent ? [sent.ended] : [])))
+    await Promise.all(this.#sent().map(({ sent }) => sent!.ended))
     clearTimeout(giveUp)
     clearTimeout(forget)
     const shift = this.#shift
@@ -424,14 +514,16 @@ export class Worker {
   /** What was claimed and never sent goes back at once, as if nothing had been. */
   async #giveBackUnsent(): Promise<void> {
     const { database, logger } = this.#options
-    const unsent = this.#ready.splice(0)
-    for (const held of unsent) this.#letGo(held)
-    const mine = unsent.filter(({ shift }) => shift === this.#shift).map(({ delivery }) => delivery)
-    if (!this.#shift || mine.length === 0) return
+    const unsent = this.#unsent()
+    for (const held of unsent) this.#drop(held)
+    const shift = this.#shift
+    if (!shift || (unsent.length === 0 && !this.#isUncertain)) return
+    const sent = this.#sent().filter((held) => held.shift === shift)
+    const kept = [...sent.map(({ delivery }) => delivery.id), ...this.#unrecorded]
     try {
-      await giveBack(database, this.#shift.life.id, mine)
+      await giveBack(database, shift.life.id, { kept })
     } catch (error) {
-      logger.warn({ error, deliveries: mine.length }, 'could not give deliveries back: the lease runs out')
+      logger.warn({ error, deliveries: unsent.length }, 'could not give deliveries back: the lease runs out')
     }
   }
 }
@@ -439,10 +531,15 @@ export class Worker {
 /** Claimed ahead, so that a free slot does not wait for the database, and claims and results come in large batches. */
 const capacityPerSlot = 4
 
+/** Payloads that are held at once, as far as it can be told before they are claimed. */
+const capacityBytes = 16 * 1_024 * 1_024
+
 /** In flight for longer than this, a delivery is marked `delivering`. */
 const markAfterMs = 1_000
 
-const letOutEveryMs = 100
+function nameOf(delivery: ClaimedDelivery): string {
+  return `${delivery.id} ${attemptNumber(delivery)}`
+}
 
 /** The webhook at which a claim ended that began behind `afterWebhookId` and may have gone on at the first one. */
 function lastWebhookId(claimed: readonly ClaimedDelivery[], afterWebhookId: string): string {

@@ -33,7 +33,6 @@ export function listEvents(
     values.push(value)
     where.push(condition(`$${values.length}`))
   }
-  add((parameter) => `row.type = ${parameter}::text`, filter.type)
   add((parameter) => `row.created_at >= ${parameter}::timestamptz`, filter.since)
   add((parameter) => `row.created_at < ${parameter}::timestamptz`, filter.until)
   return readPage<PublishedEvent>(
@@ -43,10 +42,18 @@ export function listEvents(
         'row.id, row.type, row."timestamp", row.application_id, row.environment_name, row.created_at, row.deliveries',
       from: 'postrider.events',
       where,
+      sought: filter.type === undefined ? undefined : ofType(filter.type),
       values,
     },
     page,
   )
+}
+
+function ofType(type: string) {
+  return (parameters: unknown[]): string[] => {
+    parameters.push(type)
+    return [`row.type = $${parameters.length}::text`]
+  }
 }
 
 /** One event with its `payload` as JSON text, to the digit. */

@@ -26,13 +26,21 @@ export interface Publication {
   duplicate: boolean
 }
 
-/** Publishes one event. In a caller's transaction it exists once that commits, and not at all if it rolls back. */
-export async function publish(queryable: Queryable, event: NewEvent): Promise<Publication> {
+/**
+ * Publishes one event. In a caller's transaction it exists once that commits, and not at all if it rolls back. Who
+ * listens on `channel` hears of it with the commit.
+ */
+export async function publish(
+  queryable: Queryable,
+  event: NewEvent,
+  channel: string | null = null,
+): Promise<Publication> {
   checkFields(event)
   const [publication] = await publishing('', () =>
     queryable.query<Publication>(
-      `SELECT id, deliveries, duplicate
-       FROM postrider.publish(
+      `SELECT published.id, published.deliveries, published.duplicate
+       FROM (SELECT CASE WHEN $8::text IS NOT NULL THEN pg_notify($8::text, '') END) AS woken
+       CROSS JOIN LATERAL postrider.publish(
          project_id => $1::uuid,
          type => $2::text,
          data => $3::jsonb,
@@ -40,7 +48,7 @@ export async function publish(queryable: Queryable, event: NewEvent): Promise<Pu
          application_id => $5::uuid,
          environment_name => $6::text,
          "timestamp" => $7::timestamptz
-       )`,
+       ) AS published`,
       [
         event.projectId,
         event.type,
@@ -49,6 +57,7 @@ export async function publish(queryable: Queryable, event: NewEvent): Promise<Pu
         event.applicationId ?? null,
         event.environmentName ?? null,
         event.timestamp ?? null,
+        channel,
       ],
     ),
   )
@@ -56,7 +65,11 @@ export async function publish(queryable: Queryable, event: NewEvent): Promise<Pu
 }
 
 /** Publishes up to 1,000 events of one project, all or none; the answers stand in the order given. */
-export function publishMany(queryable: Queryable, events: readonly NewEvent[]): Promise<Publication[]> {
+export function publishMany(
+  queryable: Queryable,
+  events: readonly NewEvent[],
+  channel: string | null = null,
+): Promise<Publication[]> {
   const [first] = events
   if (!first) return Promise.resolve([])
   for (const [index, event] of events.entries()) checkFields(event, `events[${index}].`)
@@ -72,7 +85,7 @@ export function publishMany(queryable: Queryable, events: readonly NewEvent[]): 
     application_id: applicationId,
     environment_name: environmentName,
   }))
-  return publishJson(queryable, first.projectId, toJson(wire))
+  return publishJson(queryable, { projectId: first.projectId, eventsJson: toJson(wire), channel })
 }
 
 /**
@@ -81,14 +94,18 @@ export function publishMany(queryable: Queryable, events: readonly NewEvent[]): 
  */
 export function publishJson(
   queryable: Queryable,
-  projectId: string,
-  eventsJson: string,
+  {
+    projectId,
+    eventsJson,
+    channel = null,
+  }: { projectId: string; eventsJson: string; channel?: string | null },
 ): Promise<Publication[]> {
   return publishing('', () =>
     queryable.query<Publication>(
-      `SELECT id, deliveries, duplicate
-       FROM postrider.publish_many($1::uuid, $2::jsonb)`,
-      [projectId, eventsJson],
+      `SELECT published.id, published.deliveries, published.duplicate
+       FROM (SELECT CASE WHEN $3::text IS NOT NULL THEN pg_notify($3::text, '') END) AS woken
+       CROSS JOIN LATERAL postrider.publish_many($1::uuid, $2::jsonb) AS published`,
+      [projectId, eventsJson, channel],
     ),
   )
 }
@@ -144,7 +161,7 @@ function describe(error: unknown, pathPrefix: string): unknown {
     case sqlstate.programLimitExceeded:
       return new PostriderError('too_large', messageOf(error), {
         ...options,
-        errors: [{ path, message: 'is larger than 256 KiB' }],
+        errors: [{ path, message: 'is larger than 256 KiB with its numbers written out' }],
       })
     case sqlstate.untranslatableCharacter:
       return invalidField(
@@ -152,6 +169,8 @@ function describe(error: unknown, pathPrefix: string): unknown {
         'holds the character \\u0000, which PostgreSQL cannot store',
         options,
       )
+    case sqlstate.characterNotInRepertoire:
+      return invalidField('', 'a value holds the character \\u0000, which PostgreSQL cannot store', options)
     case sqlstate.invalidTextRepresentation:
       return invalidField('', 'a value is no UUID, or the JSON has a lone surrogate such as \\ud800', options)
     case sqlstate.numericValueOutOfRange:

@@ -1,13 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import {
-  cancelDelivery,
-  getDelivery,
-  listAttempts,
-  listDeliveries,
-  retryDelivery,
-} from '../../src/deliver/deliveries.ts'
+import { cancelDelivery, getDelivery, listAttempts, retryDelivery } from '../../src/deliver/deliveries.ts'
 import { failOverdue } from '../../src/deliver/inactive.ts'
+import { listDeliveries } from '../../src/deliver/list.ts'
 import { createReplay, stepReplay } from '../../src/deliver/replay.ts'
 import { publish } from '../../src/publish/publish.ts'
 import { MovedClock } from '../support/clock.ts'

@@ -4,7 +4,7 @@ import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Sender, type SenderOptions } from '../../src/deliver/send.ts'
 import { parseProxy } from '../../src/proxy.ts'
-import { blockedTargets } from '../corpora/addresses.ts'
+import { blockedTargets } from '../corpora/urls.ts'
 import { makeCertificate } from '../support/certificate.ts'
 import { EgressProxy } from '../support/egress-proxy.ts'
 import { HostileReceiver } from '../support/hostile.ts'
@@ -166,7 +166,7 @@ describe('what the proxy says instead of opening a tunnel is told in words', () 
     expect(proxy.asked).toEqual([])
   })
 
-  it('it is silent: the deadline is that of the whole attempt', async () => {
+  it('nothing: the deadline is that of the whole attempt', async () => {
     await using proxy = await HostileReceiver.start(() => {})
     await using sender = senderThrough(`http://127.0.0.1:${proxy.port}`)
     const answer = await send(sender, 'https://hooks.example.com/', 200)
@@ -174,7 +174,7 @@ describe('what the proxy says instead of opening a tunnel is told in words', () 
     await proxy.allClosed()
   })
 
-  it('it sends its answer in pieces', async () => {
+  it('a yes in pieces is a yes', async () => {
     const answer = 'HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n'
     await using proxy = await HostileReceiver.start((socket, requestNumber) => {
       // The tunnel first, byte by byte, then as the receiver.

@@ -5,13 +5,8 @@ import type { AddressPolicy } from '../../src/address.ts'
 import { Guard } from '../../src/deliver/guard.ts'
 import { type Answer, Sender, type SendError } from '../../src/deliver/send.ts'
 import { hostOf, portOf } from '../../src/registry/url.ts'
-import {
-  blockedHosts,
-  blockedPorts,
-  blockedTargets,
-  blockedUrls,
-  passingHosts,
-} from '../corpora/addresses.ts'
+import { blockedHosts, blockedPorts, passingHosts } from '../corpora/addresses.ts'
+import { blockedTargets, blockedUrls } from '../corpora/urls.ts'
 import { HostileReceiver } from '../support/hostile.ts'
 import { Receiver } from '../support/receiver.ts'
 import { ConnectionAttempts, Tripwire } from '../support/sockets.ts'
@@ -33,8 +28,8 @@ afterEach(() => attempts[Symbol.dispose]())
 
 describe('what must be blocked, is blocked at every send, before a connection', () => {
   afterEach(() => {
-    expect(attempts.all).toEqual([])
-    expect(tripwire.connections).toBe(0)
+    attempts.assertNone()
+    tripwire.assertUntouched()
   })
 
   describe.each(Object.entries(blockedHosts))('%s', (_, hosts) => {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { PostriderOptions } from '../../src/postrider.ts'
-import { publish } from '../../src/publish/publish.ts'
+import { publish, publishMany } from '../../src/publish/publish.ts'
 import { allHostileCases, type HostileCase } from '../corpora/hostile.ts'
 import { authority, good } from '../corpora/hostile-tls.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
@@ -18,8 +18,10 @@ import type { Question, Report } from '../support/worker-child.ts'
  * down, and the worker holds neither memory nor connections when it is over.
  */
 
-const deadlineMs = 1_000
-const rounds = 3
+const deadlineMs = 2_000
+/** Of those that are over by themselves, however busy this machine is. */
+const patientMs = 15_000
+const rounds = process.env['LONG_TESTS'] ? 20 : 2
 const maxGrowthMiB = 64
 
 let directory: string
@@ -31,7 +33,7 @@ afterAll(() => rm(directory, { recursive: true }))
 
 it(
   'all of it is written down as it should be, in bounded time and memory, and every connection is closed',
-  { timeout: 120_000 },
+  { timeout: 240_000 },
   async () => {
     const { database, connectionString } = await createTestDatabase()
     const projectId = await insertProject(database)
@@ -46,31 +48,49 @@ it(
         }),
       ),
     )
-    await using friendly = await HostileReceiver.start(sends('HTTP/1.1 204 No\r\ncontent-length: 0\r\n\r\n'))
-    await insertWebhook(database, { projectId, url: friendly.url, eventTypes: ['warm.up'] })
+    // Before it is measured, the worker does what it does all day: 64 in flight, whose answers have a body.
+    const friendlyAnswer = sends(`HTTP/1.1 200 OK\r\ncontent-length: 20000\r\n\r\n${'x'.repeat(20_000)}`)
+    await using friendly = await HostileReceiver.start(friendlyAnswer)
+    await using friendlyTls = await HostileReceiver.start(friendlyAnswer, { tls: good })
+    for (const { url } of Array.from({ length: 8 }, (_, n) => (n % 2 === 0 ? friendly : friendlyTls)))
+      await insertWebhook(database, { projectId, url, eventTypes: ['warm.up'] })
 
-    const worker = await WorkerChild.start({ connectionString, timeoutMs: deadlineMs, concurrency: 64 })
-    for (let n = 0; n < 500; n += 1) await publish(database, { projectId, type: 'warm.up', data: { n } })
-    await worker.attempted(500)
+    // However long this takes, no second attempt comes between.
+    await database.query(
+      `UPDATE postrider.webhooks
+       SET retry_seconds = '{3600}',
+           timeout_ms = CASE WHEN id = ANY($1::uuid[]) THEN $2::integer ELSE $3::integer END`,
+      [
+        targets.flatMap(({ hostile, webhookId }) => (hostile.isEndless ? webhookId : [])),
+        deadlineMs,
+        patientMs,
+      ],
+    )
+
+    const worker = await WorkerChild.start({ connectionString, concurrency: 64 })
+    const warmUps = Array.from({ length: 400 }, (_, n) => ({ projectId, type: 'warm.up', data: { n } }))
+    await publishMany(database, warmUps)
+    await worker.attempted(warmUps.length * 8)
     const before = await worker.measure()
 
     const startedMs = performance.now()
-    for (let round = 0; round < rounds; round += 1) {
+    let deliveries = 0
+    for (let round = 1; round <= rounds; round += 1) {
       await publish(database, { projectId, type: 'corpus.small', data: { round } })
       await publish(database, { projectId, type: 'corpus.large', data: 'x'.repeat(200_000) })
+      // Whose webhook is gone is asked once.
+      deliveries += targets.filter(({ hostile }) => round === 1 || hostile.outcome !== 'gone').length
+      await worker.attempted(warmUps.length * 8 + deliveries)
     }
-    // Whose webhook is gone is asked once.
-    const expected = targets.reduce((sum, { hostile }) => sum + (hostile.outcome === 'gone' ? 1 : rounds), 0)
-    await worker.attempted(500 + expected)
     const tookMs = performance.now() - startedMs
     const after = await worker.measure()
     await worker.stop()
     await Promise.all(targets.map(({ receiver }) => receiver.allClosed()))
 
-    const growthMiB = after.highestMiB - before.nowMiB
-    console.log(
-      `${expected} deliveries to ${targets.length} hostile receivers in ${(tookMs / 1_000).toFixed(1)} s: ` +
-        `RSS ${before.nowMiB.toFixed(0)} MiB, at most ${after.highestMiB.toFixed(0)}, then ${after.nowMiB.toFixed(0)}`,
+    const growthMiB = after.highestMiB - before.highestMiB
+    process.stdout.write(
+      `${deliveries} deliveries to ${targets.length} hostile receivers in ${(tookMs / 1_000).toFixed(1)} s: ` +
+        `RSS at most ${after.highestMiB.toFixed(0)} MiB, of ordinary ones ${before.highestMiB.toFixed(0)} MiB\n`,
     )
     expect(worker.complaints).toEqual([])
     expect(growthMiB).toBeLessThan(maxGrowthMiB)
@@ -83,7 +103,14 @@ it(
         attempted: hostile.outcome === 'gone' ? 1 : rounds,
       })
       for (const row of rows) expect({ does, ...row }).toMatchObject({ does, ...rowOf(hostile) })
-      for (const { duration_ms } of rows) expect(duration_ms).toBeLessThan(deadlineMs + 1_000)
+      for (const { duration_ms, wait_seconds } of rows) {
+        // What it did not get of a busy processor is not its own.
+        const ownMs = duration_ms - after.longestStallMs
+        expect(ownMs).toBeLessThan((hostile.isEndless ? deadlineMs : patientMs) + 1_000)
+        // Whatever Retry-After says, the next attempt is not before the schedule, and within a day.
+        if (hostile.outcome === 'retry') expect(wait_seconds).toBeGreaterThanOrEqual(3_600)
+        expect(wait_seconds).toBeLessThan(86_400 + 60)
+      }
     }
     await Promise.all(targets.map(({ receiver }) => receiver[Symbol.asyncDispose]()))
   },
@@ -100,6 +127,7 @@ interface Written {
   outcome: string
   error: string | null
   duration_ms: number
+  wait_seconds: number
 }
 
 async function readWritten(database: TestDatabase['database']): Promise<Map<string, Written[]>> {
@@ -113,7 +141,8 @@ async function readWritten(database: TestDatabase['database']): Promise<Map<stri
        delivery.last_response_body,
        attempt.outcome,
        attempt.error,
-       attempt.duration_ms
+       attempt.duration_ms,
+       EXTRACT(epoch FROM delivery.scheduled_at - delivery.last_attempt_at)::float8 AS wait_seconds
      FROM postrider.deliveries AS delivery
      LEFT JOIN postrider.webhook_delivery_attempts AS attempt
        ON attempt.delivery_id = delivery.id`,
@@ -146,7 +175,8 @@ class WorkerChild {
   private constructor(options: PostriderOptions) {
     this.#child = fork(join(import.meta.dirname, '../support/worker-child.ts'), [JSON.stringify(options)], {
       env: { PATH: process.env['PATH'], NODE_EXTRA_CA_CERTS: join(directory, 'authority.pem') },
-      execArgv: [],
+      // How much V8 sets aside for what is new depends on how busy it finds itself: up to 128 MiB more or less.
+      execArgv: ['--max-semi-space-size=16'],
     })
     this.#child.on('message', (report: Report) => {
       if (report.kind === 'attempt') this.#attempts += 1
@@ -172,8 +202,8 @@ class WorkerChild {
     while (this.#attempts < count) await once(this.#reports, 'attempt')
   }
 
-  async measure(): Promise<Extract<Report, { kind: 'memory' }>> {
-    const answer = once(this.#reports, 'memory')
+  async measure(): Promise<Extract<Report, { kind: 'burden' }>> {
+    const answer = once(this.#reports, 'burden')
     this.#ask('measure')
     return (await answer)[0]
   }
@@ -181,7 +211,8 @@ class WorkerChild {
   async stop(): Promise<void> {
     const exit = once(this.#child, 'exit')
     this.#ask('stop')
-    expect(await exit).toEqual([0, null])
+    await exit
+    if (this.#child.exitCode !== 0) throw new Error(`the worker ended with ${this.#child.exitCode}`)
   }
 
   #ask(question: Question): void {

@@ -8,11 +8,11 @@ import { authority, good, host, hostileTls, type HostileTlsCase } from '../corpo
 import { HostileReceiver, type HostileOptions, saysNothing } from '../support/hostile.ts'
 
 /**
- * Each of them becomes an answer or an error in words, within the deadline and a second, and its connection is closed.
- * What becomes of their deliveries is in hostile-worker.test.ts.
+ * Each of them becomes an answer or an error in words, and its connection is closed. What becomes of their deliveries, in
+ * what time and memory, is in hostile-worker.test.ts.
  */
 
-const deadlineMs = { endless: 300, others: 5_000 }
+const deadlineMs = { endless: 700, others: 5_000 }
 const ok = 'HTTP/1.1 200 OK\r\n'
 
 describe.concurrent.each(['TCP', 'TLS'])('over %s, from a receiver that', (transport) => {
@@ -143,7 +143,8 @@ async function sendTo(
   const sender = open()
   const url = isSecure ? `https://${host}:${receiver.port}/` : receiver.url
   const answer = await send(sender, url, timeoutMs, isLarge ? 'x'.repeat(200_000) : '{}')
-  expect(answer.durationMs).toBeLessThan(timeoutMs + 1_000)
+  // Its deadline is kept to the second where it runs by itself; here it shares a thread with those that flood it.
+  expect(answer.durationMs).toBeLessThan(timeoutMs + 4_000)
   await sender.close()
   await receiver.allClosed()
   return { answer, timeoutMs, receiver }

@@ -1,7 +1,14 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { PostriderError } from '../../src/contract/errors.ts'
-import { claim, type ClaimedDelivery, firstWebhookId } from '../../src/deliver/claim.ts'
+import {
+  attemptNumber,
+  claim,
+  type ClaimedDelivery,
+  firstWebhookId,
+  giveBack,
+  isLastChance,
+} from '../../src/deliver/claim.ts'
 import { cancelDelivery, retryDelivery } from '../../src/deliver/deliveries.ts'
 import { judge } from '../../src/deliver/judge.ts'
 import { Recorder } from '../../src/deliver/record.ts'
@@ -48,6 +55,8 @@ interface Model {
   published: number
   /** Finished without anybody having retried it since: its row as it stood then. */
   finished: Map<string, string>
+  /** What was last claimed and then noted as being sent alone, and the number of that try. */
+  alone: Map<string, number>
 }
 
 type Step =
@@ -59,6 +68,10 @@ type Step =
   | { kind: 'stall' }
   | { kind: 'answer late'; which: number; status: number }
   | { kind: 'stop' }
+  /** What would fail at the next crash is sent with nothing else in flight: the rest goes back. */
+  | { kind: 'send alone' }
+  /** All that was claimed goes back: none of it was sent. */
+  | { kind: 'give back' }
   | { kind: 'wait'; seconds: number }
   | { kind: 'rescue' }
   | { kind: 'retry'; which: number }
@@ -77,6 +90,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('stall' as const) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('answer late' as const), which, status }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('stop' as const) }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('send alone' as const) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('give back' as const) }) },
   {
     weight: 4,
     arbitrary: fc.record({
@@ -103,6 +118,7 @@ it('any sequence of publish, claim, answer, crash, stall, rescue, retry and canc
         stale: [],
         published: 0,
         finished: new Map(),
+        alone: new Map(),
       }
       for (const each of [{ kind: 'publish' } as const, ...steps]) {
         await take(each, model)
@@ -130,6 +146,8 @@ async function take(each: Step, model: Model): Promise<void> {
     case 'publish':
       await publish(database, { projectId, type: 'tested', data: model.published })
       model.published += 1
+      // So that many come as far as that.
+      await database.query('UPDATE postrider.deliveries SET max_rescues = 2 WHERE max_rescues = 5')
       // The rows carry the database's time, which goes on by itself.
       clock.advance(1)
       return
@@ -159,6 +177,18 @@ async function take(each: Step, model: Model): Promise<void> {
       await endLife(database, shift.life.id, clock.now())
       model.shift = await beginShift(clock)
       return
+    case 'send alone': {
+      const held = shift.held.find(isLastChance)
+      if (!held) return
+      const isNoted = await giveBack(database, shift.life.id, { kept: [held.id], alone: held.id })
+      shift.held = [held]
+      if (isNoted) model.alone.set(held.id, attemptNumber(held))
+      return
+    }
+    case 'give back':
+      await giveBack(database, shift.life.id, { kept: [] })
+      shift.held = []
+      return
     case 'wait':
       clock.advance(each.seconds)
       return
@@ -186,7 +216,7 @@ async function take(each: Step, model: Model): Promise<void> {
   }
 }
 
-async function claimDue({ clock, shift }: Model, limit: number): Promise<void> {
+async function claimDue({ clock, shift, alone }: Model, limit: number): Promise<void> {
   await promote(database, clock.now())
   const claimed = await claim(database, {
     workerId: shift.life.id,
@@ -199,6 +229,7 @@ async function claimDue({ clock, shift }: Model, limit: number): Promise<void> {
   })
   if (claimed.length > 0) shift.finished = []
   shift.held.push(...claimed)
+  for (const { id } of claimed) alone.delete(id)
 }
 
 async function answer(
@@ -251,6 +282,7 @@ interface Row {
   max_attempts: number
   rescues: number
   max_rescues: number
+  last_error: string | null
   delivered_at: Date | null
   places: number
   numbers: number[]
@@ -293,6 +325,9 @@ async function check(model: Model): Promise<void> {
     expect(row.numbers).toEqual(Array.from({ length: row.attempts + row.rescues }, (_, index) => index + 1))
     expect(row.interrupted).toBe(row.rescues)
     if (row.status === 'delivered') expect(row.outcomes.at(-1)).toBe('delivered')
+    // What kills workers was in flight by itself.
+    if (row.status === 'failed' && row.last_error === 'worker crashed')
+      expect(model.alone.get(row.id)).toBe(row.numbers.at(-1))
     // What is finished stays as it is until somebody asks for more.
     if (row.status === 'delivered' || row.status === 'failed') {
       expect(row.whole).toBe(model.finished.get(row.id) ?? row.whole)

@@ -11,8 +11,10 @@ interface WorkerState {
   row: 'none' | 'alive' | 'expired' | 'deleted'
   /** The row's `in_flight`: the number of the try it may be making, 0 for none. */
   noted: number
-  /** What the process itself knows: nothing (it crashed, or the answer to its claim was lost), or a try it has begun. */
-  knows: 'nothing' | 'claimed' | 'sent'
+  /** The row says that it is sent with nothing else in flight. */
+  alone: boolean
+  /** What the process itself knows: nothing, a try that it may begin or has begun; or it crashed. */
+  knows: 'nothing' | 'claimed' | 'sent' | 'dead'
 }
 
 interface State {
@@ -21,6 +23,12 @@ interface State {
   rescues: number
   /** Sends that began after the delivery was finished. */
   sendsAfterFinish: number
+  /** Numbers under which it was sent. */
+  sent: readonly number[]
+  /** Two sends had the same one. */
+  sentTwice: boolean
+  /** It was cut off too often, and the last time it was only claimed. */
+  failedUnsent: boolean
   /** Numbers of tries with a row, in the order they were written. */
   rows: readonly number[]
   workers: readonly [WorkerState, WorkerState]
@@ -33,10 +41,13 @@ const initial: State = {
   attempts: 0,
   rescues: 0,
   sendsAfterFinish: 0,
+  sent: [],
+  sentTwice: false,
+  failedUnsent: false,
   rows: [],
   workers: [
-    { row: 'none', noted: 0, knows: 'nothing' },
-    { row: 'none', noted: 0, knows: 'nothing' },
+    { row: 'none', noted: 0, alone: false, knows: 'nothing' },
+    { row: 'none', noted: 0, alone: false, knows: 'nothing' },
   ],
 }
 
@@ -48,6 +59,10 @@ interface Without {
   tryNumber?: true
   leaseCheckBeforeSend?: true
   note?: true
+  /** One that would fail at the next crash is sent like any other, and counted like any other. */
+  lastChance?: true
+  /** It is sent without being noted before. */
+  noteAlone?: true
 }
 
 function steps(state: State, without: Without): Step[] {
@@ -64,29 +79,44 @@ function stepsOf(state: State, index: 0 | 1, without: Without): Step[] {
   }
   const isThere = worker.row === 'alive' || worker.row === 'expired'
   const next = state.attempts + state.rescues + 1
+  const isLastChance = state.rescues + 1 >= maxRescues && !without.lastChance
 
   if (worker.row === 'none' || worker.row === 'deleted') {
     // What the life before had claimed and not sent is dropped with it.
-    const knows = worker.knows === 'claimed' && !without.leaseCheckBeforeSend ? 'nothing' : worker.knows
-    found.push([`${index} begins a life`, set({ row: 'alive', noted: 0, knows })])
+    const isDropped = worker.knows === 'claimed' && !without.leaseCheckBeforeSend
+    const knows = isDropped || worker.knows === 'dead' ? 'nothing' : worker.knows
+    found.push([`${index} begins a life`, set({ row: 'alive', noted: 0, alone: false, knows })])
   }
-  if (isThere && state.place === 'queue') {
+  if (isThere && worker.knows === 'nothing' && state.place === 'queue') {
     const noted = without.note ? 0 : next
-    found.push([`${index} claims`, set({ noted, knows: 'claimed' }, { place: 'in flight' })])
+    found.push([`${index} claims`, set({ noted, alone: false, knows: 'claimed' }, { place: 'in flight' })])
     found.push([
       `${index} claims, the answer is lost`,
-      set({ noted, knows: 'nothing' }, { place: 'in flight' }),
+      set({ noted, alone: false, knows: 'nothing' }, { place: 'in flight' }),
     ])
   }
   // It compares its row with what it knows.
   if (isThere && worker.noted === next && worker.knows === 'nothing' && state.place === 'in flight') {
     found.push([`${index} finds an unknown claim`, set({ knows: 'claimed' })])
   }
-  if (worker.knows === 'claimed' && (worker.row === 'alive' || without.leaseCheckBeforeSend)) {
+  if (isThere && worker.knows === 'claimed' && worker.noted === next && state.place === 'in flight') {
+    found.push([`${index} gives it back unsent`, set({ noted: 0, knows: 'nothing' }, { place: 'queue' })])
+    if (isLastChance) found.push([`${index} notes that it sends it alone`, set({ alone: true })])
+  }
+  const maySend = !isLastChance || worker.alone || without.noteAlone
+  if (worker.knows === 'claimed' && maySend && (worker.row === 'alive' || without.leaseCheckBeforeSend)) {
     const late = state.place === 'finished' ? 1 : 0
+    const isAgain = state.sent.includes(worker.noted)
     found.push([
       `${index} sends`,
-      set({ knows: 'sent' }, { sendsAfterFinish: state.sendsAfterFinish + late }),
+      set(
+        { knows: 'sent' },
+        {
+          sendsAfterFinish: state.sendsAfterFinish + late,
+          sent: isAgain ? state.sent : [...state.sent, worker.noted],
+          sentTwice: state.sentTwice || isAgain,
+        },
+      ),
     ])
   }
   if (worker.knows === 'sent') {
@@ -102,27 +132,30 @@ function stepsOf(state: State, index: 0 | 1, without: Without): Step[] {
         : set({ knows: 'nothing' }),
     ])
   }
-  if (worker.knows !== 'nothing') found.push([`${index} crashes`, set({ knows: 'nothing' })])
+  if (worker.knows !== 'dead') found.push([`${index} crashes`, set({ knows: 'dead' })])
   if (worker.row === 'alive') found.push([`the lease of ${index} runs out`, set({ row: 'expired' })])
   if (worker.row === 'expired') {
-    found.push([`${index} renews late`, set({ row: 'alive' })])
+    if (worker.knows !== 'dead') found.push([`${index} renews late`, set({ row: 'alive' })])
     // Whoever finds it deletes the row and takes over.
     const isCutOff = worker.noted !== 0 && worker.noted === next && state.place !== 'finished'
     found.push([
       `others end the life of ${index}`,
-      isCutOff
-        ? set(
-            { row: 'deleted', noted: worker.noted },
-            {
-              place: state.rescues + 1 >= maxRescues ? 'finished' : 'queue',
-              rescues: state.rescues + 1,
-              rows: [...state.rows, worker.noted],
-            },
-          )
-        : set({ row: 'deleted' }),
+      isCutOff ? set({ row: 'deleted' }, takenOver(state, worker, isLastChance)) : set({ row: 'deleted' }),
     ])
   }
   return found
+}
+
+/** It counts, unless it would have been noted before it was sent. */
+function takenOver(state: State, { noted, alone }: WorkerState, isLastChance: boolean): Partial<State> {
+  if (isLastChance && !alone) return { place: 'queue' }
+  const hasFailed = state.rescues + 1 >= maxRescues
+  return {
+    place: hasFailed ? 'finished' : 'queue',
+    failedUnsent: hasFailed && !alone && !state.sent.includes(noted),
+    rescues: state.rescues + 1,
+    rows: [...state.rows, noted],
+  }
 }
 
 /** Every state that can be reached, with the steps that lead out of it. */
@@ -146,6 +179,8 @@ function complaints(states: ReturnType<typeof explore>): Set<string> {
     if (state.sendsAfterFinish > 0) found.add('sent after it was recorded as finished')
     if (new Set(state.rows).size < state.rows.length) found.add('two rows for one try')
     if (state.rows.some((number, index) => number !== index + 1)) found.add('a try without its number')
+    if (state.sentTwice) found.add('two sends under one number')
+    if (state.failedUnsent) found.add('failed, and was only claimed')
     const places = [
       state.place === 'queue',
       ...state.workers.map(({ noted, row }) => isHeld(state, noted, row)),
@@ -196,6 +231,8 @@ describe('the protocol of claims, leases and results', () => {
       { fence: true, tryNumber: true },
       'two rows for one try',
     ],
+    ['the way of a last chance', { lastChance: true }, 'failed, and was only claimed'],
+    ['the note before a last chance is sent', { noteAlone: true }, 'two sends under one number'],
   ])('would break without %s', (_what, without, complaint) => {
     expect(complaints(explore(without))).toContain(complaint)
   })

@@ -1,15 +1,16 @@
 import { describe, expect, it } from 'vitest'
 import type { Database } from '../../src/database/database.ts'
-import { claim, firstWebhookId } from '../../src/deliver/claim.ts'
+import { claim, firstWebhookId, giveBack } from '../../src/deliver/claim.ts'
 import { promote } from '../../src/deliver/let-out.ts'
 import { Life } from '../../src/deliver/life.ts'
 import { Recorder } from '../../src/deliver/record.ts'
-import { rescueExpired } from '../../src/deliver/rescue.ts'
+import { requeueLost, rescueExpired } from '../../src/deliver/rescue.ts'
 import { Notifier } from '../../src/database/wake.ts'
 import { silentLogger } from '../../src/log.ts'
-import { publish } from '../../src/publish/publish.ts'
+import { publish, publishMany } from '../../src/publish/publish.ts'
 import { MovedClock } from '../support/clock.ts'
 import { createTestDatabase } from '../support/database.ts'
+import { FaultyDatabase } from '../support/faulty-database.ts'
 import { deliveryOf, retrySeconds, storedAttempts, storedDelivery, TestWorker } from '../support/engine.ts'
 import { Receiver, type AnswerFunction } from '../support/receiver.ts'
 import { insertProject, insertWebhook, type WebhookSeed } from '../support/seed.ts'
@@ -45,6 +46,15 @@ async function claimAndVanish(database: Database, clock: MovedClock) {
     afterWebhookId: firstWebhookId,
   })
   return { life, claimed }
+}
+
+/** A worker claims everything due, and its lease runs out. What comes back later is due again. */
+async function crashOver(database: Database, clock: MovedClock): Promise<void> {
+  expect((await claimAndVanish(database, clock)).claimed).toHaveLength(1)
+  clock.advance(30)
+  await rescueExpired(database, clock.now())
+  clock.advance(30)
+  await promote(database, clock.now())
 }
 
 describe('the state of a delivery', () => {
@@ -256,6 +266,7 @@ describe('the state of a delivery', () => {
 describe('a worker that crashes', () => {
   it('leaves a delivery that another takes over when the lease ran out, and the budget does not pay for it', async () => {
     const { database, receiver, clock, deliveryId } = await journey()
+    const { scheduled_at } = await storedDelivery(database, deliveryId)
     expect((await claimAndVanish(database, clock)).claimed).toHaveLength(1)
     const claimedAt = clock.now()
     clock.advance(14)
@@ -268,7 +279,8 @@ describe('a worker that crashes', () => {
       status: 'pending',
       attempts: 0,
       rescues: 1,
-      scheduled_at: clock.now(),
+      // Its place in the queue, before all that was published since.
+      scheduled_at,
       last_attempt_at: claimedAt,
       last_error: 'interrupted',
     })
@@ -288,15 +300,42 @@ describe('a worker that crashes', () => {
     await receiver.close()
   })
 
-  it('five times over one delivery makes that delivery fail', async () => {
+  it('again over the same delivery leaves it apart from the others, and then in its old place', async () => {
     const { database, receiver, clock, deliveryId } = await journey()
-    for (let crash = 1; crash <= 5; crash += 1) {
-      expect((await claimAndVanish(database, clock)).claimed).toHaveLength(1)
-      clock.advance(30)
-      await rescueExpired(database, clock.now())
-      clock.advance(30)
-      await promote(database, clock.now())
-    }
+    const { scheduled_at } = await storedDelivery(database, deliveryId)
+    await crashOver(database, clock)
+    await claimAndVanish(database, clock)
+    clock.advance(16)
+    await rescueExpired(database, clock.now())
+    const { rows } = await database.query(
+      `SELECT delivery_id, place, scheduled_at >= $1::timestamptz AS waits
+       FROM postrider.delivery_schedule`,
+      [clock.now()],
+    )
+    expect(rows).toEqual([{ delivery_id: deliveryId, place: scheduled_at, waits: true }])
+    clock.advance(1)
+    await promote(database, clock.now())
+    expect(await storedDelivery(database, deliveryId)).toMatchObject({ rescues: 2, scheduled_at })
+    const { rows: queue } = await database.query('SELECT scheduled_at FROM postrider.delivery_queue')
+    expect(queue).toEqual([{ scheduled_at }])
+    expect(await requeueLost(database)).toBe(0)
+    await receiver.close()
+  })
+
+  it('five times over one delivery makes that delivery fail, if it was sent alone the last time', async () => {
+    const { database, receiver, clock, deliveryId } = await journey()
+    for (let crash = 1; crash <= 4; crash += 1) await crashOver(database, clock)
+    const interrupted = { status: 'pending', attempts: 0, rescues: 4, last_error: 'interrupted' }
+    // It was claimed, and that is all: it would have been noted before it was sent.
+    await crashOver(database, clock)
+    expect(await storedDelivery(database, deliveryId)).toMatchObject(interrupted)
+    expect(await storedAttempts(database, deliveryId)).toHaveLength(4)
+
+    const { life, claimed } = await claimAndVanish(database, clock)
+    expect(claimed).toMatchObject([{ id: deliveryId, rescues: 4 }])
+    await giveBack(database, life.id, { kept: [deliveryId], alone: deliveryId })
+    clock.advance(30)
+    await rescueExpired(database, clock.now())
     expect(await storedDelivery(database, deliveryId)).toMatchObject({
       status: 'failed',
       attempts: 0,
@@ -306,6 +345,28 @@ describe('a worker that crashes', () => {
     expect((await storedAttempts(database, deliveryId)).map(({ outcome }) => outcome)).toEqual(
       Array(5).fill('interrupted'),
     )
+    await receiver.close()
+  })
+
+  it('while it sends one alone leaves all others as they were', async () => {
+    const { database, receiver, clock, projectId, deliveryId } = await journey()
+    for (let crash = 1; crash <= 4; crash += 1) await crashOver(database, clock)
+    await publishMany(
+      database,
+      Array.from({ length: 20 }, (_, data) => ({ projectId, type: 'config.deployed', data })),
+    )
+    clock.advance(1)
+    const { life, claimed } = await claimAndVanish(database, clock)
+    expect(claimed).toHaveLength(21)
+    await giveBack(database, life.id, { kept: [deliveryId], alone: deliveryId })
+    const { rows: queued } = await database.query('SELECT FROM postrider.delivery_queue')
+    expect(queued).toHaveLength(20)
+    clock.advance(30)
+    expect(await rescueExpired(database, clock.now())).toMatchObject([{ id: deliveryId, status: 'failed' }])
+    await using worker = new TestWorker({ database, clock })
+    await worker.start()
+    await receiver.waitFor(20)
+    expect(receiver.requests.map(({ headers }) => headers['postrider-attempt'])).toEqual(Array(20).fill('1'))
     await receiver.close()
   })
 
@@ -459,6 +520,107 @@ describe('a worker', () => {
       max_rescues: 6,
     })
     expect(await storedAttempts(database, deliveryId)).toMatchObject([{ attempt: 1, outcome: 'interrupted' }])
+    await receiver.close()
+  })
+
+  it('sends one that would fail at the next crash when nothing else is in flight, and the others afterwards', async () => {
+    let inFlight = 0
+    const alone: boolean[] = []
+    const { database, receiver, clock, projectId, deliveryId } = await journey({
+      answer: async ({ headers }) => {
+        inFlight += 1
+        const isAlone = (): boolean => inFlight === 1
+        const stayedAlone = [isAlone()]
+        for (let turn = 0; turn < 20; turn += 1) {
+          await new Promise(setImmediate)
+          stayedAlone.push(isAlone())
+        }
+        if (headers['postrider-delivery'] === deliveryId) {
+          alone.push(...stayedAlone)
+          const { rows } = await database.query('SELECT in_flight, alone FROM postrider.workers')
+          expect(rows).toEqual([{ in_flight: [deliveryId], alone: deliveryId }])
+        }
+        inFlight -= 1
+        return { status: 200 }
+      },
+    })
+    for (let crash = 1; crash <= 4; crash += 1) await crashOver(database, clock)
+    const publishSome = (): Promise<unknown> =>
+      publishMany(
+        database,
+        Array.from({ length: 50 }, (_, data) => ({ projectId, type: 'config.deployed', data })),
+      )
+    await publishSome()
+    clock.advance(1)
+    await using worker = new TestWorker({ database, clock, pollMs: 20 })
+    await worker.start()
+    await worker.ended(5)
+    await publishSome()
+    clock.advance(1)
+    await worker.ended(101)
+    expect(new Set(alone)).toEqual(new Set([true]))
+    expect(receiver.requests).toHaveLength(101)
+    expect(await storedDelivery(database, deliveryId)).toMatchObject({ status: 'delivered', rescues: 4 })
+    await receiver.close()
+  })
+
+  it('sends what it claimed when the answer to the claim is lost, once, also what it had sent before', async () => {
+    const { database, receiver, clock, deliveryId } = await journey({
+      answer: ({ headers }) => ({ status: headers['postrider-attempt'] === '1' ? 500 : 200 }),
+    })
+    const network = new FaultyDatabase(database)
+    await using worker = new TestWorker({ database: network, clock, pollMs: 20 })
+    await worker.start()
+    await worker.ended(1)
+    let lost = 0
+    network.fault = (text) => {
+      if (!text.includes('postrider.claim_deliveries') || lost > 0) return undefined
+      lost += 1
+      return 'after'
+    }
+    clock.advance(70)
+    worker.wake()
+    await worker.ended(2)
+    expect(lost).toBe(1)
+    expect(receiver.requests.map(({ headers }) => headers['postrider-attempt'])).toEqual(['1', '2'])
+    expect(await storedDelivery(database, deliveryId)).toMatchObject({ status: 'delivered', attempts: 2 })
+    await receiver.close()
+  })
+
+  it('goes on with the next number where the result cannot be stored at all, five times', async () => {
+    const { database, receiver, clock, deliveryId } = await journey()
+    await database.query(
+      `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+         IF NEW.outcome <> 'interrupted' THEN RAISE EXCEPTION 'no'; END IF;
+         RETURN NEW;
+       END $$`,
+    )
+    await database.query(
+      `CREATE TRIGGER refuse BEFORE INSERT ON postrider.webhook_delivery_attempts
+       FOR EACH ROW EXECUTE FUNCTION refuse()`,
+    )
+    await using worker = new TestWorker({ database, clock })
+    await worker.start()
+    for (let tries = 1; tries <= 5; tries += 1) {
+      await receiver.waitFor(tries)
+      await expect
+        .poll(async () => (await storedDelivery(database, deliveryId))['rescues'], { timeout: 5_000 })
+        .toBe(tries)
+      clock.advance(61)
+      worker.wake()
+    }
+    expect(await storedDelivery(database, deliveryId)).toMatchObject({
+      status: 'failed',
+      attempts: 0,
+      last_error: 'worker crashed',
+    })
+    expect(receiver.requests.map(({ headers }) => headers['postrider-attempt'])).toEqual([
+      '1',
+      '2',
+      '3',
+      '4',
+      '5',
+    ])
     await receiver.close()
   })
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { Client, type DatabaseError, escapeLiteral } from 'pg'
 import { afterAll, describe, expect, test } from 'vitest'
 import { PostriderError } from '../../src/contract/errors.ts'
-import { publishJson } from '../../src/publish/publish.ts'
+import { Postrider } from '../../src/postrider.ts'
 import { badEvents } from '../corpora/bad-events.ts'
 import { oddEvents } from '../corpora/odd-events.ts'
 import { createTestDatabase } from '../support/database.ts'
@@ -16,7 +16,11 @@ const projectId = await insertProject(database)
 await insertWebhook(database, { projectId })
 const client = new Client({ connectionString })
 await client.connect()
-afterAll(() => client.end())
+const postrider = new Postrider({ connectionString })
+afterAll(async () => {
+  await client.end()
+  await postrider.stop()
+})
 
 /** SQLSTATEs of the functions, and of what `jsonb` refuses before any of them is called. */
 const states = {
@@ -32,17 +36,22 @@ const wrong = events.filter(({ isRightInSql }) => !isRightInSql)
 
 /** Runs what must fail in a transaction of the caller's, who goes on after it; answers why it failed. */
 async function refused(text: string, values?: unknown[]): Promise<DatabaseError> {
-  const before = await countRows(database)
   await client.query('BEGIN; SAVEPOINT before')
   const error = await client.query(text, values).then(
     () => undefined,
     (reason: DatabaseError) => reason,
   )
   await client.query('ROLLBACK TO before; COMMIT')
-  expect(await countRows(database)).toEqual(before)
+  await expectNothingLeft()
   if (!error) throw new Error('it was taken')
   return error
 }
+
+/** What is refused leaves nothing. */
+async function expectNothingLeft(): Promise<void> {
+  expect(await countRows(database)).toEqual(rowsBefore)
+}
+let rowsBefore = await countRows(database)
 
 /** The functions name the field, as far as they look into it; what `jsonb` refuses, it refuses as a whole. */
 function expectField(error: DatabaseError, path: string): void {
@@ -52,43 +61,43 @@ function expectField(error: DatabaseError, path: string): void {
 }
 
 describe('publish_many refuses, with the good event beside it,', () => {
-  test.each(wrong)('$title', async ({ body, code, path = '' }) => {
+  test.each(wrong)('$title', async ({ body, code, path }) => {
     const batch = Buffer.concat([Buffer.from(`[${good},`), Buffer.from(body), Buffer.from(']')])
     const error = await refused(
       `SELECT * FROM postrider.publish_many($1::uuid, convert_from($2::bytea, 'UTF8')::jsonb)`,
       [projectId, batch],
     )
     expect(error.code).toMatch(states[code as Code])
-    expectField(error, `events[1].${path}`)
+    if (path !== undefined) expectField(error, `events[1].${path}`)
   })
 
   test.each(wrong.filter(({ body }) => typeof body === 'string' && !body.includes('\0')))(
     '$title, in plain SQL',
-    async ({ body, code, path = '' }) => {
+    async ({ body, code, path }) => {
       const batch = escapeLiteral(`[${good},${String(body)}]`)
       const error = await refused(
         `SELECT * FROM postrider.publish_many(project_id => '${projectId}', events => ${batch})`,
       )
       expect(error.code).toMatch(states[code as Code])
-      expectField(error, `events[1].${path}`)
+      if (path !== undefined) expectField(error, `events[1].${path}`)
     },
   )
 })
 
 describe('from TypeScript it is an error with the same code:', () => {
   test.each(wrong.filter(({ body }) => typeof body === 'string'))('$title', async ({ body, code }) => {
-    const before = await countRows(database)
-    const error = await publishJson(database, projectId, `[${good},${String(body)}]`).catch(
-      (reason: unknown) => reason,
-    )
+    const error = await postrider.events
+      .publishJson(projectId, `[${good},${String(body)}]`)
+      .catch((reason: unknown) => reason)
     if (!(error instanceof PostriderError)) throw error
     expect(error.code).toBe(code === 'bad_json' ? 'validation_failed' : code)
     expect(error.message).not.toMatch(/SELECT|postrider\.|plpgsql|jsonb/)
-    expect(await countRows(database)).toEqual(before)
+    await expectNothingLeft()
   })
 })
 
 describe('publish_many takes', () => {
+  afterAll(async () => void (rowsBefore = await countRows(database)))
   const right = [...oddEvents, ...events.filter(({ isRightInSql }) => isRightInSql)]
   test.each(right)('$title', async ({ body }) => {
     // An id that the corpus gives may be taken by the test before.
@@ -100,13 +109,20 @@ describe('publish_many takes', () => {
   })
 })
 
-test.each(['null', '{}', '"a"', '5', '[]', '[null]', '[[]]', '[5]', `[${Array(1_001).fill(good)}]`])(
-  'publish_many refuses the batch %.20s',
-  async (batch) => {
-    const error = await refused('SELECT * FROM postrider.publish_many($1, $2)', [projectId, batch])
-    expect(error).toMatchObject({ code: '22023', column: expect.stringMatching(/^events(\[0\])?$/) })
-  },
-)
+test.each([
+  'null',
+  '{}',
+  '"a"',
+  '5',
+  '[]',
+  '[null]',
+  '[[]]',
+  '[5]',
+  `[${Array<string>(1_001).fill(good).join()}]`,
+])('publish_many refuses the batch %.20s', async (batch) => {
+  const error = await refused('SELECT * FROM postrider.publish_many($1, $2)', [projectId, batch])
+  expect(error).toMatchObject({ code: '22023', column: expect.stringMatching(/^events(\[0\])?$/) })
+})
 
 /** What PostgreSQL's own types let through. Those that they refuse never reach the function. */
 describe('publish refuses', () => {
@@ -130,9 +146,14 @@ describe('publish refuses', () => {
     ['data of 65 levels', { data: deep }, '22023', 'data'],
     ['a number of 1,001 digits', { data: '1e1000' }, '22023', 'data'],
     ['a number of 131,072 digits', { data: '1e131071' }, '22023', 'data'],
-    ['ten of them', { data: `[${Array(10).fill('1e131071')}]` }, '22023', 'data'],
+    ['ten of them', { data: `[${Array<string>(10).fill('1e131071').join()}]` }, '22023', 'data'],
     ['data over 256 KiB', { data: `"${'x'.repeat(262_143)}"` }, '54000', 'data'],
-    ['numbers over 256 KiB written out', { data: `[${Array(300).fill('1e999')}]` }, '54000', 'data'],
+    [
+      'numbers over 256 KiB written out',
+      { data: `[${Array<string>(300).fill('1e999').join()}]` },
+      '54000',
+      'data',
+    ],
     ['an empty environment', { environment_name: '' }, '22023', 'environment_name'],
     ['a control character', { environment_name: 'a\u001b[31m' }, '22023', 'environment_name'],
     ['an environment of 256 characters', { environment_name: '😀'.repeat(256) }, '22023', 'environment_name'],
@@ -158,6 +179,7 @@ describe('publish refuses', () => {
 
   test('what belongs to another project, or to none', async () => {
     const foreign = await insertApplication(database, await insertProject(database))
+    rowsBefore = await countRows(database)
     const call = `SELECT * FROM postrider.publish(project_id => $1, type => 'a', data => '1', application_id => $2)`
     expect(await refused(call, [projectId, foreign])).toMatchObject({
       code: '23503',

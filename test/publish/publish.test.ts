@@ -61,12 +61,14 @@ describe('an event id', () => {
   it('counts numbers and key order as JSON compares them', async () => {
     const projectId = await projectWithWebhook()
     const id = randomUUID()
-    await publishJson(database, projectId, `[{"id":"${id}","type":"a","data":{"x":1.0,"y":[1e2]}}]`)
-    const [again] = await publishJson(
-      database,
+    await publishJson(database, {
       projectId,
-      `[{"data":{"y":[100],"x":1},"type":"a","id":"${id.toUpperCase()}"}]`,
-    )
+      eventsJson: `[{"id":"${id}","type":"a","data":{"x":1.0,"y":[1e2]}}]`,
+    })
+    const [again] = await publishJson(database, {
+      projectId,
+      eventsJson: `[{"data":{"y":[100],"x":1},"type":"a","id":"${id.toUpperCase()}"}]`,
+    })
     expect(again).toMatchObject({ id, duplicate: true })
   })
 
@@ -208,7 +210,7 @@ describe('what is refused', () => {
     ['data nested 65 deep', { data: JSON.parse(nested(65)) as unknown }, 'events[0].data'],
   ])('%s', async (_what, fields, path) => {
     const projectId = await projectWithWebhook()
-    const error = await errorOf(publishJson(database, projectId, event(fields)))
+    const error = await errorOf(publishJson(database, { projectId, eventsJson: event(fields) }))
     expect(error).toMatchObject({ code: 'validation_failed', status: 422, errors: [{ path }] })
     expect(error.message).toContain(path)
     expect(await countDeliveries(projectId)).toBe(0)
@@ -232,9 +234,14 @@ describe('what is refused', () => {
     ['a small number', '1e-999', '1e-1001'],
   ])('a number of more than 1,000 digits: %s', async (_what, good, bad) => {
     const projectId = await projectWithWebhook()
-    const published = await publishJson(database, projectId, `[{"type":"a","data":{"n":${good}}}]`)
+    const published = await publishJson(database, {
+      projectId,
+      eventsJson: `[{"type":"a","data":{"n":${good}}}]`,
+    })
     expect(published).toMatchObject([{ deliveries: 1 }])
-    const error = await errorOf(publishJson(database, projectId, `[{"type":"a","data":{"n":${bad}}}]`))
+    const error = await errorOf(
+      publishJson(database, { projectId, eventsJson: `[{"type":"a","data":{"n":${bad}}}]` }),
+    )
     expect(error).toMatchObject({ code: 'validation_failed', errors: [{ path: 'events[0].data' }] })
   })
 
@@ -243,7 +250,9 @@ describe('what is refused', () => {
     ['a lone surrogate', `"\\ud800"`],
   ])('%s, with a clear word', async (_what, data) => {
     const projectId = await projectWithWebhook()
-    const error = await errorOf(publishJson(database, projectId, `[{"type":"a","data":${data}}]`))
+    const error = await errorOf(
+      publishJson(database, { projectId, eventsJson: `[{"type":"a","data":${data}}]` }),
+    )
     expect(error).toMatchObject({ code: 'validation_failed', status: 422 })
   })
 
@@ -287,7 +296,7 @@ describe('what is refused', () => {
     const events = Array.from({ length: 1_001 }, () => ({ projectId, type: 'a', data: 1 }))
     expect(await errorOf(publishMany(database, events))).toMatchObject({ code: 'validation_failed' })
     for (const wrong of ['[]', '{}', '"x"', 'null', '[1]']) {
-      expect(await errorOf(publishJson(database, projectId, wrong))).toMatchObject({
+      expect(await errorOf(publishJson(database, { projectId, eventsJson: wrong }))).toMatchObject({
         code: 'validation_failed',
       })
     }
@@ -297,7 +306,7 @@ describe('what is refused', () => {
 it('numbers are kept to the digit', async () => {
   const projectId = await projectWithWebhook()
   const data = `{"big": 12345678901234567890123456789, "small": 0.1000000000000000055511151231257827}`
-  const [published] = await publishJson(database, projectId, `[{"type":"a","data":${data}}]`)
+  const [published] = await publishJson(database, { projectId, eventsJson: `[{"type":"a","data":${data}}]` })
   const { rows } = await database.query<{ data: string }>(
     `SELECT (payload -> 'data')::text AS data FROM postrider.webhook_deliveries WHERE event_id = $1::uuid`,
     [published!.id],

@@ -30,8 +30,10 @@ export interface TestApi extends TestDatabase {
   url: string
   adminKey: string
   postrider: Postrider
-  /** Makes a call; its answer must be one that the OpenAPI document tells of. */
+  /** Makes a call, at another server if it is told whole; its answer must be one that the OpenAPI document tells of. */
   call: (method: string, path: string, options?: CallOptions) => Promise<ApiAnswer>
+  /** Before the end of the file, for what happens then. */
+  stopServer: () => Promise<void>
   /** A project and a key for each role. */
   createProject: () => Promise<TestProject>
 }
@@ -76,8 +78,10 @@ export async function startApi(
     { key = adminKey, json, raw, headers }: CallOptions = {},
   ) {
     const body = raw ?? (json === undefined ? undefined : JSON.stringify(json))
-    const response = await fetch(url + path, {
+    const isWhole = path.startsWith('http://')
+    const response = await fetch(isWhole ? path : url + path, {
       method,
+      redirect: 'manual',
       headers: {
         ...(key !== null && { authorization: `Bearer ${key}` }),
         ...(body !== undefined && { 'content-type': 'application/json' }),
@@ -85,7 +89,10 @@ export async function startApi(
       },
       ...(body !== undefined && { body: body as BodyInit, duplex: 'half' }),
     })
-    const text = await response.text()
+    // A stream would not end by itself.
+    const isStream = response.headers.get('content-type') === 'text/event-stream'
+    if (isStream) await response.body?.cancel()
+    const text = isStream ? '' : await response.text()
     const isJson = text !== '' && /json/.test(response.headers.get('content-type') ?? '')
     const answer = {
       status: response.status,
@@ -93,7 +100,7 @@ export async function startApi(
       text,
       body: isJson ? JSON.parse(text) : undefined,
     }
-    checkAnswer(method, path, answer)
+    checkAnswer(method, isWhole ? path.replace(/^http:\/\/[^/]+/, '') : path, answer)
     return answer
   }
 
@@ -111,5 +118,5 @@ export async function startApi(
     }
   }
 
-  return { ...testDatabase, url, adminKey, postrider, call, createProject }
+  return { ...testDatabase, url, adminKey, postrider, call, stopServer: () => server.stop(), createProject }
 }

@@ -5,8 +5,8 @@ export type Json = string | Json[] | { members: [name: string, value: Json][] }
 
 export function render(json: Json): string {
   if (typeof json === 'string') return json
-  if (Array.isArray(json)) return `[${json.map(render)}]`
-  return `{${json.members.map(([name, value]) => `${JSON.stringify(name)}:${render(value)}`)}}`
+  if (Array.isArray(json)) return `[${json.map(render).join()}]`
+  return `{${json.members.map(([name, value]) => `${JSON.stringify(name)}:${render(value)}`).join()}}`
 }
 
 export function fromValue(value: unknown): Json {
@@ -76,7 +76,7 @@ const evil = [
   '{"__proto__":{"a":1}}',
   '['.repeat(70) + ']'.repeat(70),
   '['.repeat(20_000) + ']'.repeat(20_000),
-  `[${Array(300).fill('1e999')}]`,
+  `[${Array<string>(300).fill('1e999').join()}]`,
 ]
 
 const names = [

@@ -83,7 +83,7 @@ export class Player {
     return answer
   }
 
-  /** What is refused leaves nothing. The worker, too, makes no row of these. */
+  /** What is refused leaves nothing, in tables of which the worker, which is at work meanwhile, adds to none. */
   async #checkRows({ status }: Answer): Promise<void> {
     const before = this.#rows
     this.#rows = await this.#countRows()
@@ -97,7 +97,9 @@ export class Player {
   async #countRows(): Promise<Record<string, number>> {
     const all = Object.entries(await countRows(this.#ground.database))
     return Object.fromEntries(
-      all.filter(([table]) => !/queue|schedule|line|worker|attempt|upkeep|rate/.test(table)),
+      all.filter(
+        ([table]) => !/queue|schedule|line|worker|attempt|upkeep|rate|audit|statistics|failed/.test(table),
+      ),
     )
   }
 
@@ -121,7 +123,7 @@ export class Player {
         const chunks: Buffer[] = []
         response.on('data', (chunk: Buffer) => chunks.push(chunk))
         response.on('error', reject)
-        response.on('end', () => {
+        const finish = (): void => {
           const text = Buffer.concat(chunks).toString()
           const headers = new Headers(
             Object.entries(response.headersDistinct).map(([name, values = []]) => [name, values.join(', ')]),
@@ -133,7 +135,13 @@ export class Player {
             text,
             body: isJson ? JSON.parse(text) : undefined,
           })
-        })
+        }
+        response.on('end', finish)
+        // A stream would not end by itself.
+        if (response.headers['content-type'] === 'text/event-stream') {
+          finish()
+          response.destroy()
+        }
       })
       if (step.body?.isChunked) request.write(body!.subarray(0, 10))
       request.end(step.body?.isChunked ? body!.subarray(10) : body)
@@ -159,13 +167,15 @@ export class Player {
     if (typeof body !== 'object' || body === null) return
     const made = this.#kinds.ofCreator[step.operationId]
     if (made && 'id' in body) (ids[made] ??= []).push(String(body.id))
-    if ('next_cursor' in body && body.next_cursor !== null)
-      (ids['cursor'] ??= []).push(String(body.next_cursor))
+    if ('next_cursor' in body && typeof body.next_cursor === 'string')
+      (ids['cursor'] ??= []).push(body.next_cursor)
     for (const [plural, members] of Object.entries(body)) {
       const kind = this.#kinds.ofPlural[plural]
       // Projects of other scripts would lead out of this one.
       if (!kind || kind === 'project_id' || !Array.isArray(members)) continue
-      ids[kind] = [...new Set([...(ids[kind] ?? []), ...members.map(({ id }: { id: string }) => id)])]
+      const listed = members.map((member: Record<string, unknown>) => member[kind] ?? member['id'])
+      const told = listed.filter((id) => typeof id === 'string')
+      if (told.length > 0) ids[kind] = [...new Set([...(ids[kind] ?? []), ...told])]
     }
   }
 }
@@ -210,24 +220,14 @@ function fill(text: string, { ids }: Known): string {
 
 function bytesOf({ text, damage }: Body, known: Known): Buffer {
   const bytes = Buffer.from(fill(text, known))
-  switch (damage?.kind) {
-    case undefined:
-      return bytes
-    case 'mark':
-      return Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), bytes])
-    case 'gzip':
-      return gzipSync(bytes)
-    case 'cut':
-      return bytes.subarray(0, damage.at % (bytes.length + 1))
-    case 'byte':
-      return Buffer.concat([
-        bytes.subarray(0, damage.at % (bytes.length + 1)),
-        Buffer.from([0xff]),
-        bytes.subarray(damage.at % (bytes.length + 1)),
-      ])
-    case 'double':
-      return Buffer.concat([bytes, bytes])
+  if (damage === undefined) return bytes
+  if ('at' in damage) {
+    const at = damage.at % (bytes.length + 1)
+    const rest = damage.kind === 'cut' ? [] : [Buffer.from([0xff]), bytes.subarray(at)]
+    return Buffer.concat([bytes.subarray(0, at), ...rest])
   }
+  if (damage.kind === 'gzip') return gzipSync(bytes)
+  return Buffer.concat([damage.kind === 'double' ? bytes : Buffer.from([0xef, 0xbb, 0xbf]), bytes])
 }
 
 function inWords(step: Step, known: Known): string {

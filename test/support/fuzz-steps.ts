@@ -34,7 +34,7 @@ export interface Body {
 }
 
 /** What happens to the bytes of a body on the way. */
-export type Damage = { kind: 'cut' | 'byte' | 'double'; at: number } | { kind: 'mark' | 'gzip' }
+export type Damage = { kind: 'cut' | 'byte'; at: number } | { kind: 'mark' | 'gzip' | 'double' }
 
 export type Key = 'admin' | 'manage' | 'publish' | 'view' | 'foreign' | 'wrong' | 'none'
 
@@ -129,7 +129,7 @@ function queryOf(values: Values, parameters: Operation['parameters']): fc.Arbitr
   const names = fc.constantFrom(...parameters.map(({ name }) => name), 'limt', '__proto__', '%00', '')
   const wrong = fc
     .tuple(names, evilValue)
-    .map(([name, value]) => `${name}=${encodeURIComponent(value.replace(/^"(.*)"$/s, '$1').slice(0, 3_000))}`)
+    .map(([name, value]) => `${name}=${encodeURIComponent(value.replace(/^"(.*)"$/s, '$1')).slice(0, 2_000)}`)
   const given = fc.tuple(...right).map((pairs) => pairs.filter((pair) => pair !== undefined))
   return fc
     .tuple(given, mostly(fc.constant<string[]>([]), fc.array(wrong, { minLength: 1, maxLength: 3 })))
@@ -161,7 +161,7 @@ function headersOf(
       { 'x-http-method-override': 'DELETE' },
       { authorization: 'Bearer \u00ff' },
       { range: 'bytes=0-0' },
-      { 'x-long': 'x'.repeat(12_000) },
+      { 'x-long': 'x'.repeat(6_000) },
     ),
     { minLength: 1, maxLength: 2 },
   )
@@ -195,6 +195,6 @@ function bodyOf(values: Values, schema: Schema): fc.Arbitrary<Body | undefined> 
 }
 
 const damage: fc.Arbitrary<Damage> = fc.oneof(
-  fc.record({ kind: fc.constantFrom('cut', 'byte', 'double'), at: fc.nat(5_000) }),
-  fc.record({ kind: fc.constantFrom('mark', 'gzip') }),
+  fc.record({ kind: fc.constantFrom('cut', 'byte'), at: fc.nat(5_000) }),
+  fc.record({ kind: fc.constantFrom('mark', 'gzip', 'double') }),
 )

@@ -64,9 +64,11 @@ const scriptsInRound = 10
 
 /** A table for people: what was asked, and what came of it. */
 export function reportOf({ requests, seconds, statuses }: FuzzReport): string {
-  const rows = [...statuses].toSorted().map(([operation, counts]) => {
-    const told = [...counts].toSorted(([one], [other]) => one - other)
-    return `${operation.padEnd(28)}${told.map(([status, count]) => `${status}: ${count}`).join('  ')}`
-  })
+  const rows = [...statuses]
+    .toSorted(([one], [other]) => one.localeCompare(other))
+    .map(([operation, counts]) => {
+      const told = [...counts].toSorted(([one], [other]) => one - other)
+      return `${operation.padEnd(28)}${told.map(([status, count]) => `${status}: ${count}`).join('  ')}`
+    })
   return [...rows, `${requests} requests in ${seconds.toFixed(1)} s`].join('\n')
 }

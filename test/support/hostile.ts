@@ -112,10 +112,9 @@ function wholeRequestLength(received: string): number | undefined {
   return received.length >= length ? length : undefined
 }
 
-/** Bytes as they stand, each character one of them; what is over 255 goes as UTF-8. */
+/** Each character is one byte. */
 function bytes(text: string | Buffer): Buffer {
-  if (typeof text !== 'string') return text
-  return Buffer.from(text, /^[\x00-\xff]*$/.test(text) ? 'latin1' : 'utf8')
+  return typeof text === 'string' ? Buffer.from(text, 'latin1') : text
 }
 
 export const saysNothing: Behaviour = () => {}

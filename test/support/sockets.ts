@@ -14,6 +14,12 @@ export class ConnectionAttempts implements Disposable {
     subscribe('net.client.socket', this.#onSocket)
   }
 
+  /** Throws if there was one, but for those to ports that a test speaks with itself. */
+  assertNone({ exceptTo = [] }: { exceptTo?: number[] } = {}): void {
+    const others = this.exceptTo(...exceptTo)
+    if (others.length > 0) throw new Error(`connections were begun: ${others.join(', ')}`)
+  }
+
   /** But for those to ports that a test speaks with itself. */
   exceptTo(...ports: number[]): string[] {
     return this.all
@@ -51,6 +57,12 @@ export class Tripwire {
 
   get port(): number {
     return (this.#server.address() as AddressInfo).port
+  }
+
+  /** Throws if anything came. */
+  assertUntouched(): void {
+    const { connections, bytesRead } = this
+    if (connections > 0) throw new Error(`${connections} connections came, and ${bytesRead} bytes`)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

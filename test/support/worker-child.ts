@@ -8,14 +8,11 @@ export type Report =
   | { kind: 'started' }
   | { kind: 'attempt' }
   | { kind: 'complaint'; message: string }
-  /** In MiB: at this moment, and the highest since the last time it was asked. */
-  | { kind: 'memory'; nowMiB: number; highestMiB: number }
+  /** Since it was asked the last time: the most memory, and the longest that this process could not run. */
+  | { kind: 'burden'; highestMiB: number; longestStallMs: number }
 
 const options = JSON.parse(process.argv[2]!) as PostriderOptions
 const tell = (report: Report): void => void process.send?.(report)
-const complain = (fields: object, message: string): void =>
-  tell({ kind: 'complaint', message: `${message} ${JSON.stringify(fields)}` })
-
 const postrider = new Postrider({
   ...options,
   encryptionKeys: [{ id: 'k1', key: randomBytes(32) }],
@@ -24,21 +21,27 @@ const postrider = new Postrider({
     info: (_fields, message) => {
       if (message === 'attempt') tell({ kind: 'attempt' })
     },
-    warn: complain,
-    error: complain,
+    warn() {},
+    error: (fields, message) => tell({ kind: 'complaint', message: `${message} ${JSON.stringify(fields)}` }),
   },
 })
 
 const rssMiB = (): number => process.memoryUsage.rss() / 1_048_576
+const everyMs = 5
 let highestMiB = 0
+let longestStallMs = 0
+let lastMs = performance.now()
 const sampling = setInterval(() => {
   highestMiB = Math.max(highestMiB, rssMiB())
-}, 5)
+  longestStallMs = Math.max(longestStallMs, performance.now() - lastMs - everyMs)
+  lastMs = performance.now()
+}, everyMs)
 
 process.on('message', (question: Question) => {
   if (question === 'measure') {
-    tell({ kind: 'memory', nowMiB: rssMiB(), highestMiB: Math.max(highestMiB, rssMiB()) })
+    tell({ kind: 'burden', highestMiB: Math.max(highestMiB, rssMiB()), longestStallMs })
     highestMiB = 0
+    longestStallMs = 0
   } else {
     clearInterval(sampling)
     void postrider.stop().then(() => process.disconnect())

@@ -6,6 +6,8 @@ DROP FUNCTION postrider.claim_deliveries(
 );
 DROP FUNCTION postrider.tokens_at(postrider.webhook_rates, double precision, timestamptz);
 DROP VIEW postrider.claimable_deliveries;
+ALTER TABLE postrider.workers DROP COLUMN alone;
+ALTER TABLE postrider.delivery_schedule DROP COLUMN place;
 DROP FUNCTION postrider.publish_columns(uuid, boolean, uuid[], text[], jsonb[], uuid[], text[], timestamptz[]);
 DROP FUNCTION postrider.deliveries_of_same_event(uuid, text, uuid, text, jsonb, uuid, text, timestamptz);
 DROP FUNCTION postrider.envelope(uuid, uuid, text, text, uuid, text, timestamptz);
