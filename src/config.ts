@@ -1,15 +1,17 @@
 import { closest, distance } from 'fastest-levenshtein'
 import {
-  bearerKey,
   cidr,
   connectionUrl,
   egressProxy,
   encryptionKeys,
   host,
   InvalidValue,
+  issuer,
   listOf,
+  mailDomain,
   onOrOff,
   oneOf,
+  oneWord,
   origin,
   path,
   ports,
@@ -23,7 +25,7 @@ export type { EncryptionKey } from './setting-values.ts'
 
 export interface Setting<Value> {
   name: string
-  group: 'Database' | 'HTTP' | 'Keys' | 'Deliveries' | 'Logging'
+  group: 'Database' | 'HTTP' | 'Keys' | 'Single sign-on' | 'Deliveries' | 'Logging'
   parse: (text: string) => Value
   fallback: Value
   /** The fallback in words, for the lists that people read. */
@@ -113,7 +115,7 @@ export const settings = {
   adminKey: setting<string | null>({
     name: 'POSTRIDER_ADMIN_KEY',
     group: 'Keys',
-    parse: bearerKey,
+    parse: oneWord,
     fallback: null,
     default: 'generated into the data directory; required with DATABASE_URL',
     description: 'The key that may do everything.',
@@ -129,6 +131,42 @@ export const settings = {
     description:
       'Keys that encrypt webhook secrets, comma-separated, newest first: the first encrypts, all of them decrypt.',
     isSecret: true,
+  }),
+  oidcIssuer: setting<string | null>({
+    name: 'POSTRIDER_OIDC_ISSUER',
+    group: 'Single sign-on',
+    parse: issuer,
+    fallback: null,
+    default: 'none',
+    description:
+      'OpenID Connect provider by which people log in, too, such as https://accounts.example.com; it must verify emails. Its redirect address is POSTRIDER_PUBLIC_URL/api/session/oidc/callback.',
+  }),
+  oidcClientId: setting<string | null>({
+    name: 'POSTRIDER_OIDC_CLIENT_ID',
+    group: 'Single sign-on',
+    parse: oneWord,
+    fallback: null,
+    default: 'none',
+    description: 'What this server is called at the provider.',
+  }),
+  oidcClientSecret: setting<string | null>({
+    name: 'POSTRIDER_OIDC_CLIENT_SECRET',
+    group: 'Single sign-on',
+    parse: oneWord,
+    fallback: null,
+    default: 'none',
+    description: 'What proves to the provider that it is this server.',
+    isSecret: true,
+  }),
+  oidcAllowedDomains: setting({
+    name: 'POSTRIDER_OIDC_ALLOWED_DOMAINS',
+    group: 'Single sign-on',
+    parse: listOf(mailDomain),
+    fallback: [],
+    default: 'all',
+    unit: 'domains',
+    description:
+      'Domains of the emails that may log in by it, comma-separated. Nobody gets in without being invited, whichever.',
   }),
   allowHttp: setting({
     name: 'POSTRIDER_ALLOW_HTTP',
@@ -265,8 +303,25 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       problems.push(`${name} ${error.message}${isSecret ? '' : `, got ${quoted(text)}`}`)
     }
   }
+  problems.push(...halfOfProvider(env, config))
   if (problems.length > 0) throw new ConfigError(problems)
   return config as Config
+}
+
+/** A provider is told whole or not at all. */
+function halfOfProvider(
+  env: Readonly<Record<string, string | undefined>>,
+  config: Record<string, unknown>,
+): string[] {
+  const needed = [settings.oidcIssuer, settings.oidcClientId, settings.oidcClientSecret].map(
+    ({ name }) => name,
+  )
+  const given = needed.filter((name) => (env[name]?.trim() ?? '') !== '')
+  const isUsed = given.length > 0 || (config['oidcAllowedDomains'] as string[] | undefined)?.length
+  if (!isUsed) return []
+  return needed
+    .filter((name) => !given.includes(name))
+    .map((name) => `${name} must be set, too, for single sign-on`)
 }
 
 const knownNames = Object.values(settings).map(({ name }) => name)

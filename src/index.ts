@@ -4,6 +4,7 @@ export { errorCodes, PostriderError, type ErrorCode, type FieldError } from './c
 export type { Queryable } from './database/database.ts'
 export type { Actor } from './database/scope.ts'
 export type { NewEvent, Publication } from './publish/publish.ts'
-export type { Delivery, DeliveryAttempt, DeliveryDetail, DeliveryFilter } from './deliver/deliveries.ts'
+export type { Delivery, DeliveryAttempt, DeliveryDetail } from './deliver/deliveries.ts'
+export type { DeliveryFilter } from './deliver/list.ts'
 export type { EncryptionKey } from './registry/secrets.ts'
 export type { Logger } from './log.ts'

@@ -1,11 +1,17 @@
 import type { AddressPolicy } from './address.ts'
 import type { Clock } from './clock.ts'
+import type { NewJob } from './contract/jobs.ts'
+import type { BucketName } from './contract/statistics.ts'
 import type { Queryable, Transactable } from './database/database.ts'
 import type { PageRequest } from './database/page.ts'
 import type { Notifier } from './database/wake.ts'
 import * as deliveries from './deliver/deliveries.ts'
 import { failOverdue } from './deliver/inactive.ts'
+import { createJob, getJob, listJobs, stopJob } from './deliver/jobs.ts'
+import { type DeliveryFilter, listDeliveries } from './deliver/list.ts'
+import { readChanges } from './deliver/live.ts'
 import { createReplay, type ReplayRequest } from './deliver/replay.ts'
+import { search } from './deliver/search.ts'
 import type { Sender } from './deliver/send.ts'
 import { sendTest, type TestEvent, type TestResult, type TestTarget } from './deliver/test-send.ts'
 import { type EventFilter, getEvent, listEvents } from './publish/events.ts'
@@ -13,10 +19,19 @@ import type { Publication } from './publish/publish.ts'
 import { ApiKeys } from './registry/api-keys.ts'
 import { Applications } from './registry/applications.ts'
 import { AuditLog } from './registry/audit-log.ts'
+import { Invitations } from './registry/invitations.ts'
+import { Members } from './registry/members.ts'
 import { Projects } from './registry/projects.ts'
 import type { Cipher } from './registry/secrets.ts'
+import { Sessions } from './registry/sessions.ts'
+import { Users } from './registry/users.ts'
 import { type WebhookDraft, Webhooks } from './registry/webhooks.ts'
 import type { DefaultPolicy } from './registry/webhook-policy.ts'
+import { readFailing } from './statistics/failing.ts'
+import { type RangeRequest, resolveBars, resolveBuckets } from './statistics/range.ts'
+import { readStatistics } from './statistics/read.ts'
+import { readSummaries } from './statistics/summaries.ts'
+import { readVolumes } from './statistics/volumes.ts'
 
 export interface OperationsOptions {
   /** The whole of it, or what one project sees. */
@@ -27,6 +42,8 @@ export interface OperationsOptions {
   sender: Sender
   policy: AddressPolicy
   defaultPolicy: DefaultPolicy
+  /** Of `users`: whose calls these are. */
+  userId?: string | undefined
   /** Always on the whole database: the SQL function keeps to its project by itself. */
   publishJson: (projectId: string, eventsJson: string) => Promise<Publication[]>
 }
@@ -38,23 +55,32 @@ export class Operations {
   readonly apiKeys: ApiKeys
   readonly webhooks: Webhooks
   readonly auditLog: AuditLog
+  readonly members: Members
+  readonly invitations: Invitations
+  readonly users: Users
+  readonly sessions: Sessions
   readonly #database: Transactable
   readonly #options: OperationsOptions
 
   constructor(options: OperationsOptions) {
-    const { database, clock, cipher, policy, defaultPolicy } = options
+    const { database, clock, cipher, policy, defaultPolicy, userId } = options
     this.#database = database
     this.#options = options
     this.projects = new Projects({ database })
     this.applications = new Applications({ database })
     this.apiKeys = new ApiKeys({ database, clock })
     this.auditLog = new AuditLog({ database })
+    this.members = new Members({ database })
+    this.invitations = new Invitations({ database, clock })
+    this.users = new Users({ database, clock })
+    this.sessions = new Sessions({ database, clock })
     this.webhooks = new Webhooks({
       database,
       cipher,
       policy,
       clock,
       defaultPolicy,
+      createdById: userId,
       onReactivate: (transaction, webhookId) => this.#failOverdue(transaction, webhookId),
     })
   }
@@ -68,19 +94,14 @@ export class Operations {
     /** With its `payload` as JSON text and its newest deliveries. */
     get: async (projectId: string, id: string) => {
       const event = await getEvent(this.#database, projectId, id)
-      const { rows } = await deliveries.listDeliveries(
-        this.#database,
-        projectId,
-        { event_id: id },
-        { limit: 100 },
-      )
+      const { rows } = await listDeliveries(this.#database, projectId, { event_id: id }, { limit: 100 })
       return { ...event, deliveries: rows }
     },
   }
 
   readonly deliveries = {
-    list: (projectId: string, filter: deliveries.DeliveryFilter = {}, page: PageRequest = {}) =>
-      deliveries.listDeliveries(this.#database, projectId, filter, page),
+    list: (projectId: string, filter: DeliveryFilter = {}, page: PageRequest = {}) =>
+      listDeliveries(this.#database, projectId, filter, page),
     get: (projectId: string, id: string, webhookId?: string) =>
       deliveries.getDelivery(this.#database, { projectId, id, webhookId }),
     attempts: (projectId: string, id: string, webhookId?: string) =>
@@ -104,6 +125,64 @@ export class Operations {
     /** Sends many finished deliveries of a webhook again, in the background. */
     create: (projectId: string, webhookId: string, request: ReplayRequest) =>
       createReplay(this.#database, { projectId, webhookId }, request),
+  }
+
+  readonly jobs = {
+    /** Retries, cancels or backfills many deliveries, in the background. */
+    create: (projectId: string, job: NewJob) => createJob(this.#database, projectId, job),
+    list: (projectId: string, page: PageRequest = {}) => listJobs(this.#database, projectId, page),
+    get: (projectId: string, id: string) => getJob(this.#database, projectId, id),
+    stop: (projectId: string, id: string) => stopJob(this.#database, projectId, id),
+  }
+
+  readonly statistics = {
+    ofProject: (projectId: string, request: RangeRequest & { bucket?: BucketName | undefined } = {}) => {
+      const now = this.#options.clock.now()
+      return readStatistics(this.#database, { projectId }, { range: resolveBuckets(request, now), now })
+    },
+    ofWebhook: async (
+      projectId: string,
+      webhookId: string,
+      request: RangeRequest & { bucket?: BucketName | undefined } = {},
+    ) => {
+      await this.webhooks.get(projectId, webhookId)
+      const now = this.#options.clock.now()
+      const range = resolveBuckets(request, now)
+      return readStatistics(this.#database, { projectId, webhookId }, { range, now })
+    },
+    /** Of the webhooks of one page of their list. */
+    ofWebhooks: async (projectId: string, request: RangeRequest = {}, page: PageRequest = {}) => {
+      const now = this.#options.clock.now()
+      const range = resolveBars(request, now)
+      const { rows, next_cursor } = await this.webhooks.list(projectId, page)
+      const webhookIds = rows.map(({ id }) => id)
+      const summaries = await readSummaries(this.#database, { projectId, webhookIds }, { range, now })
+      return { rows: summaries, next_cursor }
+    },
+    /** The webhooks that fail most, and the newest deliveries that failed for good. */
+    failures: async (projectId: string, request: RangeRequest = {}) => {
+      const range = resolveBuckets(request, this.#options.clock.now())
+      const newest = await listDeliveries(this.#database, projectId, { status: 'failed' }, { limit: 10 })
+      return { webhooks: await readFailing(this.#database, projectId, range), deliveries: newest.rows }
+    },
+    eventTypes: async (projectId: string, request: RangeRequest = {}) => {
+      const now = this.#options.clock.now()
+      const range = resolveBars(request, now)
+      const event_types = await readVolumes(this.#database, projectId, { range, now })
+      return { since: range.since, until: range.until, event_types }
+    },
+  }
+
+  /** Finds things by the beginning of their id or a part of their name. */
+  search(projectId: string, text: string) {
+    return search(this.#database, projectId, text)
+  }
+
+  /** What happened with deliveries since a moment, the newest of it; without one, only until when that is known. */
+  async changes(projectId: string, since: Date | undefined) {
+    const at = this.#options.clock.now()
+    const limit = 500
+    return { at, limit, changes: since ? await readChanges(this.#database, projectId, { since, limit }) : [] }
   }
 
   readonly webhookTests = {

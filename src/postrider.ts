@@ -11,6 +11,7 @@ import { Notifier } from './database/wake.ts'
 import type { ClaimedDelivery } from './deliver/claim.ts'
 import type { Ending } from './deliver/deliver.ts'
 import { failOverdue } from './deliver/inactive.ts'
+import { stepJob } from './deliver/job-steps.ts'
 import { stepReplay } from './deliver/replay.ts'
 import { requeueLost, rescueExpired } from './deliver/rescue.ts'
 import { Sender } from './deliver/send.ts'
@@ -22,12 +23,17 @@ import { Metrics } from './metrics.ts'
 import { Operations } from './operations.ts'
 import { type NewEvent, type Publication, publish, publishJson, publishMany } from './publish/publish.ts'
 import { noteAction } from './registry/audit-log.ts'
+import { Links } from './registry/links.ts'
+import { Logins } from './registry/logins.ts'
 import { sealPlainSecrets } from './registry/reencrypt.ts'
 import { requireKeys } from './registry/required-keys.ts'
 import { Cipher, type EncryptionKey } from './registry/secrets.ts'
 import { ownHeaders, signingSecrets } from './registry/webhooks.ts'
 import { expire } from './retain/expire.ts'
 import { type Chore, createUpkeep } from './retain/upkeep.ts'
+import { sampleBacklog } from './statistics/backlog.ts'
+import { expireStatistics, fold } from './statistics/fold.ts'
+import { AttemptRoller, rollEvents } from './statistics/roll.ts'
 
 /** Seconds between the tries of a delivery: six in all. */
 const retrySeconds: readonly number[] = usualPolicy.retry_seconds
@@ -96,8 +102,16 @@ export class Postrider {
   readonly events: Operations['events']
   readonly deliveries: Operations['deliveries']
   readonly replays: Operations['replays']
+  readonly jobs: Operations['jobs']
+  readonly statistics: Operations['statistics']
   readonly webhookTests: Operations['webhookTests']
   readonly auditLog: Operations['auditLog']
+  readonly members: Operations['members']
+  readonly invitations: Operations['invitations']
+  readonly users: Operations['users']
+  readonly sessions: Operations['sessions']
+  readonly logins: Logins
+  readonly links: Links
   readonly maintenance: Maintenance
   readonly metrics: Metrics
   readonly #options: PostriderOptions
@@ -111,7 +125,7 @@ export class Postrider {
   readonly #worker: Worker
   readonly #connection: Lifecycle
   readonly #lifecycle: Lifecycle
-  readonly #operationsOn: (database: Transactable) => Operations
+  readonly #operationsOn: (database: Transactable, userId?: string) => Operations
   readonly #timeoutMs: number
   readonly #retentionDays: number
 
@@ -155,7 +169,7 @@ export class Postrider {
       onRescue: (count) => this.metrics.rescued.inc(count),
     })
     this.metrics = new Metrics(this.#database, () => this.#worker.inFlight)
-    this.#operationsOn = (database) =>
+    this.#operationsOn = (database, userId) =>
       new Operations({
         database,
         clock: this.#clock,
@@ -163,13 +177,17 @@ export class Postrider {
         notifier: this.#notifier,
         sender: this.#sender,
         policy,
+        userId,
         defaultPolicy: {
           retry_seconds: retrySeconds,
           timeout_ms: this.#timeoutMs,
           max_in_flight: Math.min(concurrency, usualPolicy.max_in_flight),
         },
         publishJson: (projectId, eventsJson) =>
-          this.#publishing(() => publishJson(this.#database, projectId, eventsJson), isContended),
+          this.#publishing(
+            (channel) => publishJson(this.#database, { projectId, eventsJson, channel }),
+            isContended,
+          ),
       })
     const operations = this.#operationsOn(this.#database)
     this.projects = operations.projects
@@ -179,8 +197,17 @@ export class Postrider {
     this.events = operations.events
     this.deliveries = operations.deliveries
     this.replays = operations.replays
+    this.jobs = operations.jobs
+    this.statistics = operations.statistics
     this.webhookTests = operations.webhookTests
     this.auditLog = operations.auditLog
+    this.members = operations.members
+    this.invitations = operations.invitations
+    this.users = operations.users
+    this.sessions = operations.sessions
+    const login = { database: this.#database, clock: this.#clock, sessions: this.sessions }
+    this.logins = new Logins(login)
+    this.links = new Links(login)
     this.maintenance = this.#maintenanceOn(this.#database)
     this.#connection = inOrder([{ start: () => this.#prepare(), stop: async () => {} }, this.#keepTime()])
     this.#lifecycle = inOrder([
@@ -245,7 +272,7 @@ export class Postrider {
     if (transaction) return publish(transaction, event)
     const identified = withId(event)
     const [publication] = await this.#publishing(
-      async () => [await publish(this.#database, identified)],
+      async (channel) => [await publish(this.#database, identified, channel)],
       isTransient,
     )
     return publication!
@@ -255,15 +282,15 @@ export class Postrider {
   publishMany(events: readonly NewEvent[], { transaction }: PublishOptions = {}): Promise<Publication[]> {
     if (transaction) return publishMany(transaction, events)
     const identified = events.map(withId)
-    return this.#publishing(() => publishMany(this.#database, identified), isTransient)
+    return this.#publishing((channel) => publishMany(this.#database, identified, channel), isTransient)
   }
 
   /**
    * What may be asked of one project, where the database itself shows nothing of any other: every statement runs under
-   * row-level security. `actor` is whom the audit log names.
+   * row-level security. `actor` is whom the audit log names; `userId`, of `users`, who is said to have made a webhook.
    */
-  inProject(projectId: string, actor?: Actor): Operations {
-    return this.#operationsOn(this.#database.scopedTo({ projectId, actor }))
+  inProject(projectId: string, actor?: Actor, userId?: string): Operations {
+    return this.#operationsOn(this.#database.scopedTo({ projectId, actor }), userId)
   }
 
   /** The same as without, with the name of who does it in the audit log. */
@@ -302,15 +329,16 @@ export class Postrider {
 
   /** Publishing again is safe after any transient error where the events have ids, else only after a sure rollback. */
   async #publishing(
-    run: () => Promise<Publication[]>,
+    run: (channel: string | null) => Promise<Publication[]>,
     when: (error: unknown) => boolean,
   ): Promise<Publication[]> {
-    const publications = await retrying(run, { tries: 5, when })
+    const channel = this.#notifier.turn()
+    const publications = await retrying(() => run(channel), { tries: 5, when })
     for (const { id, deliveries, duplicate } of publications) {
       this.#logger.info({ event_id: id, deliveries, duplicate }, 'published')
       this.metrics.published.inc({ result: duplicate ? 'duplicate' : 'new' })
     }
-    this.#notifier.notify()
+    if (channel === null) this.#notifier.notify()
     return publications
   }
 
@@ -339,6 +367,7 @@ export class Postrider {
   }
 
   #chores(): Chore[] {
+    const roller = new AttemptRoller(this.#engineDatabase)
     return [
       {
         name: 'replay',
@@ -347,6 +376,35 @@ export class Postrider {
           const step = { now: this.#clock.now(), scheduleLength }
           while (!signal.aborted && (await stepReplay(this.#database, step))) this.#notifier.notify()
         },
+      },
+      {
+        name: 'jobs',
+        everySeconds: 1,
+        run: (signal) =>
+          forAWhile(signal, async () => {
+            const stepped = await stepJob(this.#database, { now: this.#clock.now(), scheduleLength })
+            if (stepped) this.#notifier.notify()
+            return stepped
+          }),
+      },
+      {
+        name: 'count attempts and events',
+        everySeconds: 15,
+        run: async (signal) => {
+          await forAWhile(signal, () => roller.step(this.#clock.now()))
+          await forAWhile(signal, () => rollEvents(this.#engineDatabase, this.#clock.now()))
+          await forAWhile(signal, () => fold(this.#engineDatabase))
+        },
+      },
+      {
+        name: 'sample the backlog',
+        everySeconds: 60,
+        run: () => sampleBacklog(this.#engineDatabase, this.#clock.now()),
+      },
+      {
+        name: 'expire statistics',
+        everySeconds: 3_600,
+        run: () => expireStatistics(this.#engineDatabase, this.#clock.now()),
       },
       {
         name: 'fail overdue deliveries of inactive webhooks',
@@ -370,6 +428,11 @@ export class Postrider {
         },
       },
       {
+        name: 'forget sessions that ran out',
+        everySeconds: 3_600,
+        run: async () => void (await this.sessions.forgetEnded()),
+      },
+      {
         name: 'expire',
         everySeconds: secondsPerDay,
         run: async (signal) => {
@@ -384,6 +447,12 @@ export class Postrider {
     this.metrics.attempts.inc({ outcome: typeof ending === 'string' ? ending : ending.outcome.kind })
     if (typeof ending !== 'string') this.metrics.attemptSeconds.observe(ending.durationMs / 1_000)
   }
+}
+
+/** Steps of a work while there are more, but not for so long that the other chores wait: the rest is done at the next turn. */
+async function forAWhile(signal: AbortSignal, step: () => Promise<boolean>): Promise<void> {
+  const endMs = performance.now() + 2_000
+  while (!signal.aborted && performance.now() < endMs && (await step()));
 }
 
 /** An id made before the first try is the same for all of them: a lost answer to a commit makes no second event. */

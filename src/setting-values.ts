@@ -135,10 +135,28 @@ export function egressProxy(text: string): string {
   }
 }
 
-/** Goes into an `Authorization` header as it stands, so it is one word of visible ASCII. */
-export function bearerKey(text: string): string {
+/** What a provider calls itself: as it stands there, since it is compared letter by letter. */
+export function issuer(text: string): string {
+  const url = URL.parse(text)
+  const isLocal = url && ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname)
+  const isPlain = url && !url.username && !url.search && !url.hash
+  if (!isPlain || !(url.protocol === 'https:' || (url.protocol === 'http:' && isLocal))) {
+    throw new InvalidValue('must be an https address such as https://accounts.example.com')
+  }
+  return text
+}
+
+/** Goes into a header as it stands, such as `Authorization`. */
+export function oneWord(text: string): string {
   if (!/^[\x21-\x7e]+$/.test(text)) throw new InvalidValue('must be one word of visible ASCII characters')
   return text
+}
+
+export function mailDomain(text: string): string {
+  if (!/^[a-z0-9-]+(\.[a-z0-9-]+)*$/i.test(text)) {
+    throw new InvalidValue('must be comma-separated domains such as example.com')
+  }
+  return text.toLowerCase()
 }
 
 /** A key of AES-256 and the name that stands in front of what it encrypted. */

@@ -26,6 +26,10 @@ describe('an empty environment', () => {
       rateLimit: true,
       adminKey: null,
       encryptionKeys: [],
+      oidcIssuer: null,
+      oidcClientId: null,
+      oidcClientSecret: null,
+      oidcAllowedDomains: [],
       allowHttp: false,
       allowPrivate: [],
       allowLinkLocal: false,
@@ -231,6 +235,42 @@ describe('a wrong value', () => {
       POSTRIDER_ENCRYPTION_KEYS: 'geheim',
     }).join()
     expect(shown).not.toMatch(/heim/)
+  })
+})
+
+describe('single sign-on', () => {
+  const provider = {
+    POSTRIDER_OIDC_ISSUER: 'https://accounts.example.com',
+    POSTRIDER_OIDC_CLIENT_ID: 'postrider',
+    POSTRIDER_OIDC_CLIENT_SECRET: 'geheim',
+  }
+
+  test('is told whole or not at all', () => {
+    expect(
+      readConfig({ ...provider, POSTRIDER_OIDC_ALLOWED_DOMAINS: 'Example.com, b.example' }),
+    ).toMatchObject({
+      oidcIssuer: 'https://accounts.example.com',
+      oidcClientId: 'postrider',
+      oidcClientSecret: 'geheim',
+      oidcAllowedDomains: ['example.com', 'b.example'],
+    })
+    for (const name of Object.keys(provider)) {
+      const problem = `${name} must be set, too, for single sign-on`
+      expect(problemsOf({ ...provider, [name]: '' })).toEqual([problem])
+    }
+    expect(problemsOf({ POSTRIDER_OIDC_ALLOWED_DOMAINS: 'example.com' })).toHaveLength(3)
+  })
+
+  test('is with a provider over https, or on this machine', () => {
+    const issuer = (POSTRIDER_OIDC_ISSUER: string) => problemsOf({ ...provider, POSTRIDER_OIDC_ISSUER })
+    for (const right of ['https://a.example/realms/x', 'http://localhost:8081', 'http://[::1]:1']) {
+      expect(issuer(right)).toEqual([])
+    }
+    for (const wrong of ['http://a.example', 'a.example', 'https://u:p@a.example', 'https://a.example/?b']) {
+      expect(issuer(wrong)[0]).toContain(
+        'POSTRIDER_OIDC_ISSUER must be an https address such as https://accounts.example.com, got',
+      )
+    }
   })
 })
 

@@ -21,7 +21,7 @@ const layers = [
   ['contract'],
   ['database'],
   ['registry'],
-  ['publish', 'deliver', 'retain'],
+  ['publish', 'deliver', 'retain', 'statistics'],
   ['metrics.ts', 'operations.ts', 'postrider.ts', 'index.ts'],
   ['api'],
   ['cli'],
@@ -29,13 +29,13 @@ const layers = [
 ]
 
 /** These meet in tables and never import each other. */
-const apart = ['publish', 'deliver', 'retain']
+const apart = ['publish', 'deliver', 'retain', 'statistics']
 
 /** These run elsewhere and import nothing of the server. */
-const alone = ['client', 'verify']
+const alone = ['client', 'dashboard', 'verify']
 
 const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
-  .filter((file) => file.endsWith('.ts'))
+  .filter((file) => /\.tsx?$/.test(file))
   .map((file) => file.split(sep).join('/'))
 
 const imports = new Map(files.map((file) => [file, importsOf(file)]))
@@ -89,13 +89,29 @@ describe('the source', () => {
 
   it('has a client and a verifier that need nothing of the server', () => {
     const strangers = files
-      .filter((file) => alone.includes(part(file)))
+      .filter((file) => alone.includes(part(file)) && part(file) !== 'dashboard')
       .flatMap((file) =>
         imports
           .get(file)!
           .filter((imported) => part(imported) !== part(file))
           .map((imported) => `${file} imports ${imported}`),
       )
+    expect(strangers).toEqual([])
+  })
+
+  it('has a dashboard that takes nothing of the server but types of the contract', () => {
+    const strangers = files
+      .filter((file) => part(file) === 'dashboard')
+      .flatMap((file) => {
+        const source = readFileSync(join(root, file), 'utf8').replaceAll(
+          /import type \{[^}]*\} from '(\.\.\/)+contract\/[^']+'/g,
+          '',
+        )
+        return [...source.matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)]
+          .map(([, path]) => normalize(join(dirname(file), path!)))
+          .filter((path) => !path.startsWith('dashboard'))
+          .map((path) => `${file} imports ${path}`)
+      })
     expect(strangers).toEqual([])
   })
 
@@ -114,7 +130,7 @@ describe('the source', () => {
 
   it('reads the environment and ends the process in the command line only', () => {
     const offenders = files
-      .filter((file) => !['cli', 'main.ts'].includes(part(file)))
+      .filter((file) => !['cli', 'dashboard', 'main.ts'].includes(part(file)))
       // But for PATH, which the programs that the embedded server starts need.
       .filter((file) =>
         /^(?! *\*).*process\.(env(?!\['PATH'\])|exit)\b/m.test(readFileSync(join(root, file), 'utf8')),

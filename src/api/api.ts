@@ -6,27 +6,34 @@ import type { Actor } from '../database/scope.ts'
 import { isUuid } from '../ids.ts'
 import { type Logger, silentLogger } from '../log.ts'
 import { answerText } from './answer.ts'
-import { authorize, type Caller, type Gate, hash } from './authorize.ts'
+import { authorize, type Caller } from './authorize.ts'
 import { readBody } from './body.ts'
 import { type Call, calls, type JsonRouteName } from './calls.ts'
 import type { App, Context, Environment } from './context.ts'
 import type { AdminCalls, Engine, ProjectCalls } from './engine.ts'
+import { addLive, LiveStreams } from './live.ts'
+import { type Gate, hash } from './gate.ts'
+import { FrontDesk, type Visitor } from './login.ts'
 import { observe } from './observe.ts'
+import { type OidcOptions, Provider } from './oidc.ts'
 import { addPages } from './pages.ts'
 import { asPostriderError, problemAnswer } from './problem.ts'
 import { readQuery } from './query.ts'
 import { noRateLimits, type RateLimits } from './rate-limit.ts'
+import { Turns } from './turns.ts'
 
 export interface ApiOptions {
   engine: Engine
   /** The key that may do everything; without one there are project keys only. */
   adminKey?: string | null | undefined
-  /** Where people and browsers reach this; the OpenAPI document tells it. */
+  /** Where people and browsers reach this; links and the OpenAPI document tell it. */
   publicUrl?: string | null | undefined
   /** The path under which this is mounted, if requests arrive with that still in front: `/webhooks`. */
   basePath?: string | undefined
   /** Other origins whose pages may call the API; `*` for all. None by default. */
   corsOrigins?: readonly string[] | undefined
+  /** Where people log in by single sign-on. None by default. */
+  oidc?: OidcOptions | undefined
   /** None by default. */
   limits?: RateLimits | undefined
   /** The address of the client, from what the server hands over with each request. */
@@ -38,6 +45,8 @@ export interface ApiOptions {
 export interface Api {
   /** Answers one request; fits whatever knows the `Request` and `Response` of the Fetch standard. Never throws. */
   fetch: (request: Request, env?: unknown) => Promise<Response>
+  /** Ends the streams that are open, which would not end by themselves. */
+  endStreams: () => void
 }
 
 /**
@@ -54,44 +63,90 @@ export function createApi(options: ApiOptions): Api {
     engine,
     adminKeyHash: adminKey ? hash(adminKey) : undefined,
     limits: options.limits ?? noRateLimits,
+    site: { publicUrl: options.publicUrl ?? null, basePath },
+  }
+  const desk = new FrontDesk(gate, { hasProvider: options.oidc !== undefined })
+  const entrance = {
+    gate,
+    desk,
+    provider: new Provider({ gate, desk, provider: options.oidc, logger }),
+    turns: new Turns(),
   }
 
   app.use(observe({ logger, addressOf }))
   if (corsOrigins.length > 0) app.use(cors(corsOptions(corsOrigins)))
-  for (const name of Object.keys(calls) as JsonRouteName[]) addCall(app, name, gate)
-  addPages(app, { engine, serverUrl: options.publicUrl ?? (basePath === '' ? '/' : basePath) })
+  for (const name of Object.keys(calls) as JsonRouteName[]) addCall(app, name, entrance)
+  const streams = new LiveStreams()
+  addLive(app, gate, streams)
+  addPages(app, { engine, serverUrl: options.publicUrl ?? (basePath === '' ? '/' : basePath), basePath })
   refuseOtherMethods(app)
   app.notFound((context) => refuse(context, new PostriderError('not_found', 'There is no such path.')))
   app.onError((error, context) => refuse(context, asPostriderError(error)))
 
-  return { fetch: async (request, env) => app.fetch(request, env ?? {}) }
+  return {
+    fetch: async (request, env) => app.fetch(request, env ?? {}),
+    endStreams: () => streams.close(),
+  }
+}
+
+/** Those who let callers in. */
+interface Entrance {
+  gate: Gate
+  desk: FrontDesk
+  provider: Provider
+  turns: Turns
 }
 
 /** One call: who asks, what is asked, the answer. */
-function addCall<Name extends JsonRouteName>(app: App, name: Name, gate: Gate): void {
+function addCall<Name extends JsonRouteName>(app: App, name: Name, entrance: Entrance): void {
+  const { gate, turns } = entrance
   const route: Route = routes[name]
   app.on(route.method, honoPath(route.path), async (context) => {
     const request = context.req.raw
     const params: Record<string, string> = context.req.param()
     context.set('route', route.path)
     if (route.access !== 'anyone') {
-      const caller = await authorize(gate, {
-        authorization: request.headers.get('authorization'),
+      const { caller, session } = await authorize(gate, {
+        request,
         address: context.get('address') ?? 'unknown',
         access: route.access,
         projectId: params['project_id'],
       })
       context.set('caller', caller)
+      context.set('session', session)
     }
     checkIds(params)
     context.set('ids', params)
     const query = route.query && readQuery(route.query, new URL(request.url).searchParams)
     const sent = route.body && (await readBody(request, route.body))
-    if (route.isTestSend) gate.limits.testSend(params['project_id']!.toLowerCase())
-    const engine = engineFor(context, { engine: gate.engine, projectId: params['project_id'] })
-    const call = { engine, params, query, body: sent?.value, sent, request }
-    return answerOf(route, await calls[name](call as unknown as Call<Name>))
+    try {
+      if (route.isTestSend) gate.limits.testSend(params['project_id']!.toLowerCase())
+      const engine = engineFor(context, { engine: gate.engine, projectId: params['project_id'] })
+      const visitor = visitorOf(context)
+      const call = { ...entrance, engine, params, query, body: sent?.value, sent, request, visitor }
+      const asked = () => calls[name](call as unknown as Call<Name>)
+      const projectId = params['project_id']?.toLowerCase()
+      // A test waits for somebody else's server, and for the database hardly at all.
+      const isAlone = projectId === undefined || route.isTestSend
+      const answer = answerOf(route, await (isAlone ? asked() : turns.take(projectId, asked)))
+      visitor.answerHeaders.forEach((value, header) => answer.headers.append(header, value))
+      return answer
+    } finally {
+      sent?.done()
+    }
   })
+}
+
+function visitorOf(context: Context): Visitor {
+  const request = context.req.raw
+  return {
+    request,
+    session: context.get('session'),
+    address: context.get('address'),
+    userAgent: request.headers.get('user-agent') ?? undefined,
+    requestId: context.get('requestId'),
+    answerHeaders: new Headers(),
+  }
 }
 
 /** What a call may ask, in the name of who makes it: of its project alone, if it has one. */
@@ -106,11 +161,14 @@ function engineFor(
     address: context.get('address'),
     requestId: context.get('requestId'),
   }
-  return projectId === undefined ? engine.actingAs(actor) : engine.inProject(projectId, actor)
+  if (projectId === undefined) return engine.actingAs(actor)
+  return engine.inProject(projectId, actor, caller.kind === 'user' ? caller.id : undefined)
 }
 
 function actorOf(caller: Caller): Actor {
-  return caller.kind === 'admin' ? caller : { kind: 'api_key', id: caller.id, name: caller.name }
+  if (caller.kind === 'admin') return { kind: 'admin' }
+  if (caller.kind === 'key') return { kind: 'api_key', id: caller.id, name: caller.name }
+  return { kind: 'user', id: caller.id, name: caller.name ?? caller.email }
 }
 
 function answerOf(route: Route, answer: object | null): Response {
@@ -155,7 +213,11 @@ const thingNames: Record<string, string> = {
   application_id: 'application',
   webhook_id: 'webhook',
   event_id: 'event',
+  job_id: 'job',
   delivery_id: 'delivery',
+  user_id: 'user',
+  session_id: 'session',
+  invitation_id: 'invitation',
 }
 
 function honoPath(path: string): string {

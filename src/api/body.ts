@@ -1,7 +1,8 @@
 import { type FieldError, PostriderError } from '../contract/errors.ts'
-import { maxDataDepth } from '../contract/limits.ts'
+import { maxBatchBodyBytes, maxDataDepth, maxEventBodyBytes } from '../contract/limits.ts'
 import type { Body } from '../contract/routes.ts'
 import { invalid, validate } from '../contract/validate.ts'
+import { LargeBodies } from './large-bodies.ts'
 import { pathOf } from './raw-json.ts'
 
 /** A body as it was sent, and what it says. */
@@ -10,15 +11,32 @@ export interface JsonBody {
   value: unknown
 }
 
+/** A body that somebody works on: `done` gives back the room that it took. */
+export interface BodyInHand extends JsonBody {
+  done: () => void
+}
+
 /** Reads, parses and checks the body of a call. What is wrong with it is a problem of the caller, in the order read. */
-export async function readBody(
+export async function readBody(request: Request, body: Body): Promise<BodyInHand> {
+  const room = new Room()
+  try {
+    return { ...(await read(request, body, room)), done: () => room.leave() }
+  } catch (error) {
+    room.leave()
+    throw error
+  }
+}
+
+async function read(
   request: Request,
   { shape, maxBytes, isOptional, levelsAboveData }: Body,
+  room: Room,
 ): Promise<JsonBody> {
-  const bytes = await readBytes(request, maxBytes)
+  const bytes = await readBytes(request, maxBytes, room)
   if (bytes.length === 0 && isOptional) return { text: '{}', value: {} }
   if (bytes.length === 0) throw new PostriderError('bad_json', 'The body is empty: send a JSON object.')
   checkMediaType(request)
+  await room.begin(bytes.length)
   const text = decode(bytes)
   const value = parse(text)
   const problem = findUnstorable(text, value, levelsAboveData)
@@ -27,12 +45,34 @@ export async function readBody(
   return { text, value }
 }
 
-async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array> {
+/** Of this process: what is in memory is so for all who serve in it. */
+const largeBodies = new LargeBodies({ mostInHand: 2 * maxBatchBodyBytes, mostHeld: 32 * maxBatchBodyBytes })
+
+/** What one body takes of the room for large ones; the others take none. */
+class Room {
+  readonly #taken: (() => void)[] = []
+
+  /** Before more than a single event may have comes in. */
+  enter(bytes: number): void {
+    if (bytes > maxEventBodyBytes) this.#taken.push(largeBodies.hold(bytes))
+  }
+
+  async begin(bytes: number): Promise<void> {
+    if (bytes > maxEventBodyBytes) this.#taken.push(await largeBodies.turn(bytes))
+  }
+
+  leave(): void {
+    for (const giveBack of this.#taken) giveBack()
+  }
+}
+
+async function readBytes(request: Request, maxBytes: number, room: Room): Promise<Uint8Array> {
   const announced = request.headers.get('content-length')
   if (announced !== null && Number(announced) > maxBytes) throw tooLarge(maxBytes)
   try {
     // A server holds the sender to the length it announced; whoever calls us without one is read piece by piece.
-    if (announced === null) return await readPieces(request, maxBytes)
+    if (announced === null) return await readPieces(request, maxBytes, room)
+    room.enter(Number(announced))
     const bytes = new Uint8Array(await request.arrayBuffer())
     if (bytes.length > maxBytes) throw tooLarge(maxBytes)
     return bytes
@@ -42,11 +82,13 @@ async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array
   }
 }
 
-async function readPieces(request: Request, maxBytes: number): Promise<Uint8Array> {
+async function readPieces(request: Request, maxBytes: number, room: Room): Promise<Uint8Array> {
   if (!request.body) return new Uint8Array()
   const pieces: Uint8Array[] = []
   let length = 0
   for await (const piece of request.body) {
+    const isLarge = length <= maxEventBodyBytes && length + piece.length > maxEventBodyBytes
+    if (isLarge) room.enter(maxBytes)
     length += piece.length
     if (length > maxBytes) throw tooLarge(maxBytes)
     pieces.push(piece)

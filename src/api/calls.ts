@@ -4,6 +4,8 @@ import type { NewReplay, WebhookDraft } from '../contract/webhooks.ts'
 import type { Page } from '../database/page.ts'
 import type { JsonBody } from './body.ts'
 import type { AdminCalls, ProjectCalls } from './engine.ts'
+import { type FrontDesk, userOf, type Visitor } from './login.ts'
+import type { Provider } from './oidc.ts'
 import {
   asSingle,
   batchText,
@@ -23,10 +25,17 @@ export interface Call<Name extends RouteName> {
   /** The body as it was sent. */
   sent: JsonBody
   request: Request
+  /** Who asks, where that is a browser, and those who let people in. */
+  visitor: Visitor
+  desk: FrontDesk
+  provider: Provider
 }
 
 type Calls = { [Name in JsonRouteName]: (call: Call<Name>) => Promise<object | null> }
-export type JsonRouteName = Exclude<RouteName, 'readiness' | 'metrics' | 'openapi' | 'docs' | 'home'>
+export type JsonRouteName = Exclude<
+  RouteName,
+  'streamDeliveries' | 'readiness' | 'metrics' | 'openapi' | 'docs' | 'home'
+>
 
 /** What each call does. */
 export const calls: Calls = {
@@ -103,6 +112,63 @@ export const calls: Calls = {
   cancelDelivery: ({ engine, params }) => engine.deliveries.cancel(params.project_id, params.delivery_id),
   cancelDeliveryOfWebhook: ({ engine, params }) =>
     engine.deliveries.cancel(params.project_id, params.delivery_id, params.webhook_id),
+
+  readSession: ({ desk, visitor }) => desk.state(visitor),
+  logIn: ({ desk, visitor, body }) => desk.logIn(visitor, body),
+  logOut: ({ desk, visitor }) => nothing(desk.logOut(visitor)),
+  changePassword: ({ engine, desk, visitor, body }) =>
+    nothing(desk.changePassword(engine.users, visitor, body)),
+  logInAtProvider: ({ provider, visitor, query }) => provider.leave(visitor, query.return_to),
+  returnFromProvider: ({ provider, visitor }) => provider.comeBack(visitor),
+  listSessions: async ({ engine, visitor, query }) => {
+    const { user, sessionId } = userOf(visitor)
+    return page('sessions', await engine.sessions.list(user.id, sessionId, query))
+  },
+  endSession: ({ engine, visitor, params }) =>
+    nothing(engine.sessions.endOne(userOf(visitor).user.id, params.session_id)),
+  endOtherSessions: ({ engine, visitor }) => {
+    const { user, sessionId } = userOf(visitor)
+    return nothing(engine.sessions.endOthers(user.id, sessionId))
+  },
+  readLink: ({ desk, visitor, body }) => desk.readLink(visitor, body.token),
+  acceptLink: ({ desk, visitor, body }) => desk.acceptLink(visitor, body),
+
+  createInvitation: async ({ engine, desk, visitor, params, body }) => {
+    const { token, ...invitation } = await engine.invitations.create(params.project_id, body)
+    return { ...invitation, url: desk.linkTo('invitation', visitor, token) }
+  },
+  listInvitations: async ({ engine, params, query }) =>
+    page('invitations', await engine.invitations.list(params.project_id, query)),
+  deleteInvitation: ({ engine, params }) =>
+    nothing(engine.invitations.delete(params.project_id, params.invitation_id)),
+  listMembers: async ({ engine, params, query }) =>
+    page('members', await engine.members.list(params.project_id, query)),
+  updateMember: ({ engine, params, body }) => engine.members.update(params.project_id, params.user_id, body),
+  removeMember: ({ engine, params }) => nothing(engine.members.remove(params.project_id, params.user_id)),
+
+  listUsers: async ({ engine, query }) => page('users', await engine.users.list(query)),
+  updateUser: ({ engine, params, body }) => engine.users.update(params.user_id, body),
+  createPasswordLink: async ({ engine, desk, visitor, params }) => {
+    const { token, expires_at } = await engine.invitations.createPasswordLink(params.user_id)
+    return { url: desk.linkTo('invitation', visitor, token), expires_at }
+  },
+
+  createJob: ({ engine, params, body }) => engine.jobs.create(params.project_id, body),
+  listJobs: async ({ engine, params, query }) =>
+    page('jobs', await engine.jobs.list(params.project_id, query)),
+  getJob: ({ engine, params }) => engine.jobs.get(params.project_id, params.job_id),
+  stopJob: ({ engine, params }) => nothing(engine.jobs.stop(params.project_id, params.job_id)),
+
+  getStatistics: ({ engine, params, query: { bucket, ...range } }) =>
+    engine.statistics.ofProject(params.project_id, { bucket, ...period(range) }),
+  getWebhookStatistics: async ({ engine, params, query: { bucket, ...range } }) =>
+    engine.statistics.ofWebhook(params.project_id, params.webhook_id, { bucket, ...period(range) }),
+  listWebhookSummaries: async ({ engine, params, query: { limit, cursor, ...range } }) =>
+    page('webhooks', await engine.statistics.ofWebhooks(params.project_id, period(range), { limit, cursor })),
+  getFailures: ({ engine, params, query }) => engine.statistics.failures(params.project_id, period(query)),
+  getEventTypeVolumes: ({ engine, params, query }) =>
+    engine.statistics.eventTypes(params.project_id, period(query)),
+  search: ({ engine, params, query: { q = '' } }) => engine.search(params.project_id, q),
 
   listAuditLog: async ({ engine, params, query: { since, until, limit, cursor, ...filter } }) => {
     const where = { ...filter, ...period({ since, until }) }

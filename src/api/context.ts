@@ -2,6 +2,7 @@ import type { BlankSchema } from 'hono/types'
 import type { Context as HonoContext, Hono } from 'hono'
 import type { PostriderError } from '../contract/errors.ts'
 import type { Caller } from './authorize.ts'
+import type { UsedSession } from './session.ts'
 
 /** What is known of one request, collected on the way to its line in the log. */
 interface Variables {
@@ -13,6 +14,7 @@ interface Variables {
   /** The ids in its path. */
   ids: Record<string, string> | undefined
   caller: Caller | undefined
+  session: UsedSession | undefined
   error: PostriderError | undefined
 }
 

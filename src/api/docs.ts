@@ -74,12 +74,13 @@ function answer(body: string, contentType: string, headers: Record<string, strin
 }
 
 let bundle: Promise<Buffer> | undefined
+/** Unpacked once: anybody may ask for it, as often as they like. */
+let plainBundle: Promise<Buffer> | undefined
 
 async function bundleAnswer(acceptEncoding: string): Promise<Response> {
   const isGzip = acceptsGzip(acceptEncoding)
   bundle ??= readFile(bundleFile)
-  const compressed = await bundle
-  const body = isGzip ? compressed : await promisify(gunzip)(compressed)
+  const body = await (isGzip ? bundle : (plainBundle ??= bundle.then((packed) => promisify(gunzip)(packed))))
   return new Response(new Uint8Array(body), {
     headers: {
       'content-type': 'text/javascript; charset=utf-8',
@@ -90,7 +91,7 @@ async function bundleAnswer(acceptEncoding: string): Promise<Response> {
   })
 }
 
-function acceptsGzip(header: string): boolean {
+export function acceptsGzip(header: string): boolean {
   return header
     .split(',')
     .map((entry) => entry.trim().split(/\s*;\s*/))

@@ -1,12 +1,28 @@
 import type { Attempt, Delivery, DeliveryDetails } from '../contract/deliveries.ts'
 import type { EventDetails, Publication, PublishedEvent } from '../contract/events.ts'
+import type { AcceptedJob, Job, NewJob } from '../contract/jobs.ts'
+import type { LiveDelivery } from '../contract/live.ts'
+import type {
+  BucketName,
+  EventTypeVolumes,
+  Failures,
+  SearchResults,
+  Statistics,
+  WebhookSummary,
+} from '../contract/statistics.ts'
 import type { Replay, TestResult, WebhookDraft } from '../contract/webhooks.ts'
 import type { Page, PageRequest } from '../database/page.ts'
 import type { Actor } from '../database/scope.ts'
 import type { ApiKeys } from '../registry/api-keys.ts'
 import type { Applications } from '../registry/applications.ts'
 import type { AuditLog } from '../registry/audit-log.ts'
+import type { Invitations } from '../registry/invitations.ts'
+import type { Links } from '../registry/links.ts'
+import type { Logins } from '../registry/logins.ts'
+import type { Members } from '../registry/members.ts'
 import type { Projects } from '../registry/projects.ts'
+import type { Sessions } from '../registry/sessions.ts'
+import type { Users } from '../registry/users.ts'
 import type { Webhooks } from '../registry/webhooks.ts'
 
 /** What the API needs of the engine; class `Postrider` is one. */
@@ -14,8 +30,12 @@ export interface Engine {
   /** Whoever holds a key is not known yet: this looks at all of them. */
   apiKeys: Pick<ApiKeys, 'authenticate'>
   projects: Pick<Projects, 'get'>
-  /** What is asked for one project: the database shows nothing of any other. */
-  inProject(projectId: string, actor: Actor): ProjectCalls
+  /** Who logs in is not known yet either. */
+  sessions: Pick<Sessions, 'authenticate' | 'end' | 'projectsOf'>
+  logins: Pick<Logins, 'hasOwner' | 'withPassword' | 'withKey' | 'withAdminKey' | 'withProvider'>
+  links: Pick<Links, 'read' | 'accept'>
+  /** What is asked for one project, maybe by a user of ours: the database shows nothing of any other. */
+  inProject(projectId: string, actor: Actor, userId?: string): ProjectCalls
   /** What is asked outside of projects. */
   actingAs(actor: Actor): AdminCalls
   ready(): Promise<{ database: boolean; migrated: boolean }>
@@ -24,6 +44,9 @@ export interface Engine {
 
 export interface AdminCalls {
   projects: Projects
+  users: Users
+  sessions: Pick<Sessions, 'list' | 'endOne' | 'endOthers'>
+  invitations: Pick<Invitations, 'createPasswordLink'>
   auditLog: AuditLog
   maintenance: {
     cleanup(days: number): Promise<number>
@@ -35,6 +58,8 @@ export interface ProjectCalls {
   projects: Projects
   applications: Applications
   apiKeys: ApiKeys
+  members: Members
+  invitations: Invitations
   webhooks: Webhooks
   auditLog: AuditLog
   events: {
@@ -56,6 +81,22 @@ export interface ProjectCalls {
   replays: {
     create(projectId: string, webhookId: string, request: ReplayRequest): Promise<Replay>
   }
+  jobs: {
+    create(projectId: string, job: NewJob): Promise<AcceptedJob>
+    list(projectId: string, page: PageRequest): Promise<Page<Job>>
+    get(projectId: string, id: string): Promise<Job>
+    stop(projectId: string, id: string): Promise<void>
+  }
+  statistics: {
+    ofProject(projectId: string, request: StatisticsRequest): Promise<Statistics>
+    ofWebhook(projectId: string, webhookId: string, request: StatisticsRequest): Promise<Statistics>
+    ofWebhooks(projectId: string, range: Range, page: PageRequest): Promise<Page<WebhookSummary>>
+    failures(projectId: string, range: Range): Promise<Failures>
+    eventTypes(projectId: string, range: Range): Promise<EventTypeVolumes>
+  }
+  search(projectId: string, text: string): Promise<SearchResults>
+  /** What happened since a moment, the newest of it up to a limit; without one, only until when is known what did. */
+  changes(projectId: string, since: Date | undefined): Promise<Changes>
   webhookTests: {
     send(projectId: string, webhookId: string, event: TestEvent): Promise<TestResult>
     sendDraft(
@@ -77,8 +118,24 @@ interface DeliveryFilter {
   webhook_id?: string | undefined
   event_id?: string | undefined
   event_type?: string | undefined
+  code?: '2xx' | '3xx' | '4xx' | '5xx' | 'none' | undefined
   since?: Date | undefined
   until?: Date | undefined
+}
+
+interface Range {
+  since?: Date | undefined
+  until?: Date | undefined
+}
+
+interface StatisticsRequest extends Range {
+  bucket?: BucketName | undefined
+}
+
+export interface Changes {
+  at: Date
+  changes: (LiveDelivery & { id: string })[]
+  limit: number
 }
 
 interface ReplayRequest {

@@ -1,6 +1,7 @@
 import { routes } from '../contract/routes.ts'
 import { newId } from '../ids.ts'
 import type { Logger } from '../log.ts'
+import type { Caller } from './authorize.ts'
 import type { Context } from './context.ts'
 
 interface Observer {
@@ -41,12 +42,17 @@ function log(context: Context, logger: Logger, durationMs: number): void {
     status: context.res.status,
     duration_ms: Math.round(durationMs * 10) / 10,
     address: context.get('address'),
-    ...(caller && { key_id: caller.kind === 'admin' ? 'admin' : caller.id }),
+    ...(caller && callerOf(caller)),
     ...(error && { code: error.code }),
   }
   if (error && error.status >= 500) logger.error({ ...line, error: error.cause ?? error }, 'request failed')
   else if (route !== undefined && probes.has(route)) logger.debug(line, 'request')
   else logger.info(line, 'request')
+}
+
+function callerOf(caller: Caller): Record<string, string> {
+  if (caller.kind === 'user') return { user_id: caller.id }
+  return { key_id: caller.kind === 'admin' ? 'admin' : caller.id }
 }
 
 /** Asked for every few seconds by machines. */

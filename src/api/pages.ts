@@ -1,18 +1,20 @@
 import { openapi } from '../contract/openapi.ts'
 import { routes } from '../contract/routes.ts'
 import type { App, Context } from './context.ts'
+import { addDashboard } from './dashboard.ts'
 import { docsAnswer, docsPaths } from './docs.ts'
 import type { Engine } from './engine.ts'
-import { homePage } from './home.ts'
 
 interface Pages {
   engine: Engine
   /** Where the API is, as the OpenAPI document tells it. */
   serverUrl: string
+  /** In front of every path of a request. */
+  basePath: string
 }
 
 /** What needs no key: for probes, for Prometheus, for people. */
-export function addPages(app: App, { engine, serverUrl }: Pages): void {
+export function addPages(app: App, { engine, serverUrl, basePath }: Pages): void {
   const add = (path: string, answer: (context: Context) => Response | Promise<Response>): void => {
     app.get(path, (context) => {
       context.set('route', path)
@@ -27,7 +29,7 @@ export function addPages(app: App, { engine, serverUrl }: Pages): void {
   add(routes.metrics.path, () => metrics(engine))
   add(routes.openapi.path, () => Response.json(document))
   for (const path of docsPaths) add(path, docsAnswer(path))
-  add(routes.home.path, homePage)
+  addDashboard(app, basePath)
 }
 
 async function readiness(look: Engine['ready']): Promise<Response> {

@@ -13,11 +13,13 @@ export interface RateLimits {
   known(keyHash: string): void
   /** The key is wrong, or there is none. Right keys from that address pass all the same. */
   refused(keyHash: string | undefined, address: string): void
+  /** A try to log in, or to guess a password: as whom it may be, and from where. */
+  login(account: string | undefined, address: string): void
   /** A test send of this project: these reach out to other people's servers at once. */
   testSend(projectId: string): void
 }
 
-export const noRateLimits: RateLimits = { call() {}, known() {}, refused() {}, testSend() {} }
+export const noRateLimits: RateLimits = { call() {}, known() {}, refused() {}, login() {}, testSend() {} }
 
 /** Generous for any honest use. In memory: each process counts for itself. */
 export function createRateLimits(nowMs: () => number = () => performance.now()): RateLimits {
@@ -26,6 +28,8 @@ export function createRateLimits(nowMs: () => number = () => performance.now()):
   // What a flood of keys that look right may ask of the database.
   const lookUpsFrom = new Buckets({ perSecond: 100, burst: 1_000, nowMs })
   const refusedFrom = new Buckets({ perSecond: 1, burst: 60, nowMs })
+  const loginsFrom = new Buckets({ perSecond: 0.2, burst: 30, nowMs })
+  const loginsAs = new Buckets({ perSecond: 1 / 30, burst: 10, nowMs })
   const testSends = new Buckets({ perSecond: 0.5, burst: 30, nowMs })
   // Only right keys get in here, so that no flood of wrong ones pushes them out.
   const knownKeys = new LRUCache<string, true>({ max: 50_000 })
@@ -43,6 +47,11 @@ export function createRateLimits(nowMs: () => number = () => performance.now()):
     refused(keyHash, address) {
       if (keyHash !== undefined) knownKeys.delete(keyHash)
       pass(refusedFrom.take(networkOf(address)), 'Too many calls without a right key come from this address.')
+    },
+    login(account, address) {
+      pass(loginsFrom.take(networkOf(address)), 'Too many logins come from this address.')
+      if (account === undefined) return
+      pass(loginsAs.take(account.toLowerCase().slice(0, 255)), 'Too many logins were tried for this account.')
     },
     testSend: (projectId) => pass(testSends.take(projectId), 'This project sends too many tests.'),
   }

@@ -13,6 +13,7 @@ import { createLifecycle } from '../lifecycle.ts'
 import { type Logger, silentLogger } from '../log.ts'
 import { type Api, createApi } from './api.ts'
 import type { Engine } from './engine.ts'
+import type { OidcOptions } from './oidc.ts'
 import { problemAnswer } from './problem.ts'
 import { createRateLimits, noRateLimits } from './rate-limit.ts'
 
@@ -25,6 +26,8 @@ export interface ServerOptions {
   port?: number
   publicUrl?: string | null
   corsOrigins?: readonly string[]
+  /** Where people log in by single sign-on. None by default. */
+  oidc?: OidcOptions | undefined
   /** CIDRs, or `loopback`, `linklocal`, `uniquelocal`: proxies whose X-Forwarded-For is believed. None by default. */
   trustedProxies?: readonly string[]
   /** On by default. */
@@ -50,6 +53,7 @@ export function createServer(options: ServerOptions): ApiServer {
     adminKey: options.adminKey,
     publicUrl: options.publicUrl ?? null,
     corsOrigins: options.corsOrigins ?? [],
+    oidc: options.oidc,
     limits: (options.rateLimit ?? true) ? createRateLimits() : noRateLimits,
     addressOf: clientAddress(options.trustedProxies ?? []),
     logger,
@@ -60,7 +64,10 @@ export function createServer(options: ServerOptions): ApiServer {
       server = httpServer(api)
       await listen(server, host, port)
     },
-    stop: () => drain(server),
+    stop: () => {
+      api.endStreams()
+      return drain(server)
+    },
   })
   return {
     async start() {

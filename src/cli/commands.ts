@@ -24,6 +24,11 @@ export function commandsOf(env: Environment, directory: string): Commands {
       const config = await completeKeys(given, { needed: ['encryptionKeys'], onNewKey: announceKey })
       return runKeys(config, { action, print: (line) => process.stdout.write(`${line}\n`) })
     },
+    async inviteOwner() {
+      const config = loadConfig(env, directory)
+      const { inviteOwner } = await import('./owner-link.ts')
+      return inviteOwner(config)
+    },
     async psql(args) {
       const config = loadConfig(env, directory)
       const { runPsql } = await import('./psql.ts')

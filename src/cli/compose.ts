@@ -1,3 +1,4 @@
+import type { OidcOptions } from '../api/oidc.ts'
 import { createServer } from '../api/server.ts'
 import type { Config } from '../config.ts'
 import { Database } from '../database/database.ts'
@@ -49,7 +50,7 @@ export function compose(config: Config, parts: Parts, log: Logger): Lifecycle & 
   }
   const serverPart: Lifecycle = {
     async start() {
-      server = createServer({ ...config, postrider, logger: log })
+      server = createServer({ ...config, postrider, oidc: oidcOf(config), logger: log })
       url = (await server.start()).url
     },
     stop: () => server.stop(),
@@ -58,6 +59,17 @@ export function compose(config: Config, parts: Parts, log: Logger): Lifecycle & 
   return {
     ...inOrder([databasePart, schemaPart, enginePart, ...(parts.api ? [serverPart] : [])]),
     running: () => ({ connectionString: database.connectionString, postrider, url }),
+  }
+}
+
+function oidcOf(config: Config): OidcOptions | undefined {
+  const { oidcIssuer, oidcClientId, oidcClientSecret, oidcAllowedDomains } = config
+  if (oidcIssuer === null || oidcClientId === null || oidcClientSecret === null) return undefined
+  return {
+    issuer: oidcIssuer,
+    clientId: oidcClientId,
+    clientSecret: oidcClientSecret,
+    allowedDomains: oidcAllowedDomains,
   }
 }
 

@@ -11,6 +11,7 @@ export interface Commands {
   serve(parts: Parts): Promise<number>
   migrate(action: Migration, to: number | undefined): Promise<number>
   keys(action: KeysAction): Promise<number>
+  inviteOwner(): Promise<number>
   psql(args: readonly string[]): Promise<number>
   psqlUrl(): Promise<number>
   demo(options: { once: boolean }): Promise<number>
@@ -26,6 +27,7 @@ export async function runCommand(args: readonly string[], commands: Commands): P
     serve: (parts) => answer(commands.serve(parts)),
     migrate: (action, to) => answer(commands.migrate(action, to)),
     keys: (action) => answer(commands.keys(action)),
+    inviteOwner: () => answer(commands.inviteOwner()),
     psql: (psqlArgs) => answer(psqlArgs[0] === '--url' ? commands.psqlUrl() : commands.psql(psqlArgs)),
     demo: (options) => answer(commands.demo(options)),
   })
@@ -50,6 +52,7 @@ interface Actions {
   serve(parts: Parts): Promise<void>
   migrate(action: Migration, to: number | undefined): Promise<void>
   keys(action: KeysAction): Promise<void>
+  inviteOwner(): Promise<void>
   psql(args: readonly string[]): Promise<void>
   demo(options: { once: boolean }): Promise<void>
 }
@@ -130,6 +133,17 @@ function buildProgram(actions: Actions): Command {
     )
     .addHelpText('after', keysExamples)
     .action((action: KeysAction) => actions.keys(action))
+
+  program
+    .command('users')
+    .summary('users: invite-owner')
+    .description(
+      'Makes a link, good for one use within 24 hours, that makes whoever opens it the owner: may do everything. ' +
+        'Each start makes one by itself as long as there is no owner. With the email of a user there is, it sets ' +
+        'a new password.',
+    )
+    .addArgument(new Argument('<action>', 'invite-owner: make the link').choices(['invite-owner']))
+    .action(() => actions.inviteOwner())
 
   program
     .command('psql')

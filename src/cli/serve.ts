@@ -3,6 +3,7 @@ import { createLogger, plainLines } from '../log.ts'
 import { compose, type Parts } from './compose.ts'
 import { exitCodes } from './failure.ts'
 import { announceKey, completeKeys } from './keys.ts'
+import { announceUntilOwned } from './owner-link.ts'
 import { aborted, runUntilSignal } from './until-signal.ts'
 
 /** In characters: half of what a generated key has. */
@@ -21,11 +22,15 @@ export async function serve(incomplete: Config, parts: Parts): Promise<number> {
   }
   const app = compose(config, parts, log)
   return runUntilSignal(app, log, async (stopping) => {
-    const { url } = app.running()
+    const { url, postrider } = app.running()
     log.info(
       { ...(url !== null && { url, docs: `${config.publicUrl ?? url}/docs` }), worker: parts.worker },
       'Postrider is up',
     )
+    if (url !== null) {
+      const home = config.publicUrl ?? url
+      await announceUntilOwned({ config, home, invitations: postrider.invitations }, postrider)
+    }
     await aborted(stopping)
     return exitCodes.done
   })

@@ -6,6 +6,11 @@ import { EventType, Moment, nullable, oneOf, strict, Uuid } from './text.ts'
 export const deliveryStatuses = ['pending', 'delivering', 'delivered', 'failed'] as const
 export const DeliveryStatus = oneOf(deliveryStatuses)
 
+/** What the receiver answered last, by the first digit; `none`: there was no answer, or no attempt yet. */
+export const CodeClass = oneOf(['2xx', '3xx', '4xx', '5xx', 'none'], {
+  description: 'The last response status by its first digit; `none` without an answer.',
+})
+
 export type Delivery = Static<typeof Delivery>
 export const Delivery = strict(
   {

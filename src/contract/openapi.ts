@@ -37,7 +37,7 @@ export function openapi({ serverUrl }: OpenapiOptions) {
       license: { name: 'MIT', identifier: 'MIT' },
     },
     servers: [{ url: serverUrl }],
-    security: [{ key: [] }],
+    security: [{ key: [] }, { session: [] }],
     tags: Object.entries(tags).map(([name, description]) => ({ name, description })),
     paths,
     webhooks: { event: plain(receivedEvent(refer(Payload, components))) },
@@ -46,6 +46,13 @@ export function openapi({ serverUrl }: OpenapiOptions) {
       responses: Object.fromEntries(allCodes.map((code) => [code, problemResponse(code)])),
       securitySchemes: {
         key: { type: 'http', scheme: 'bearer', description: 'The admin key, or the key of a project.' },
+        session: {
+          type: 'apiKey',
+          in: 'cookie',
+          name: 'postrider_session',
+          description:
+            'What a browser gets when it logs in; over https the name begins with `__Host-` or `__Secure-`. Calls that change something also need `x-csrf-token` and an `Origin` that is this server. A key that is sent counts alone.',
+        },
       },
     },
   }
@@ -55,7 +62,11 @@ const tags: Record<Route['tag'], string> = {
   Events: 'What applications publish.',
   Webhooks: 'Where events are sent, and which of them.',
   Deliveries: 'What happened with an event at one webhook.',
+  Jobs: 'Many deliveries at once, in the background.',
+  Statistics: 'How it went over time, out of counts that are kept for it.',
   Projects: 'Everything belongs to one, and nothing of one is seen from another.',
+  Login: 'How people come in, and what they are logged in with.',
+  People: 'Who may do what in a project, and who there is.',
   Administration: 'For the operator of the server.',
   Server: 'Health, metrics, and these pages. No key is needed.',
 }
@@ -110,6 +121,7 @@ function operation(operationId: string, route: Route, components: JsonObject): J
     summary: route.summary,
     description: [route.description, accessInWords[route.access]].filter(Boolean).join('\n\n'),
     ...(route.access === 'anyone' && { security: [] }),
+    ...(route.access === 'session' && { security: [{ session: [] }] }),
     parameters: [
       ...Array.from(route.path.matchAll(/\{(\w+)\}/g), ([, name]) => pathParameter(name!)),
       ...parameters('query', route.query),
@@ -124,10 +136,11 @@ function operation(operationId: string, route: Route, components: JsonObject): J
 
 const accessInWords: Record<Route['access'], string> = {
   anyone: '',
-  view: 'Needs a key of the project.',
-  publish: 'Needs a key of the project with the role `publish` or `manage`.',
-  manage: 'Needs a key of the project with the role `manage`.',
-  admin: 'Needs the admin key.',
+  session: 'Needs the session of a user.',
+  view: 'Needs a key of the project, or a member.',
+  publish: 'Needs a key or member of the project with the role `publish` or `manage`.',
+  manage: 'Needs a key or member of the project with the role `manage`.',
+  admin: 'Needs the admin key, or an owner.',
 }
 
 function pathParameter(name: string): JsonObject {
@@ -160,6 +173,7 @@ const statusInWords: Record<string, string> = {
   201: 'Created.',
   202: 'Accepted: what follows happens in the background.',
   204: 'Done; there is no body.',
+  302: 'It goes on there.',
   503: 'Not now.',
 }
 

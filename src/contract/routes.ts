@@ -1,10 +1,19 @@
 import Type, { type Static, type TObject, type TSchema } from 'typebox'
-import { Attempts, Delivery, DeliveryDetails, DeliveryStatus, RescheduledDelivery } from './deliveries.ts'
+import {
+  Attempts,
+  CodeClass,
+  Delivery,
+  DeliveryDetails,
+  DeliveryStatus,
+  RescheduledDelivery,
+} from './deliveries.ts'
 import { AuditAction, AuditEntry } from './audit.ts'
 import type { ErrorCode } from './errors.ts'
 import { EventDetails, NewEvent, NewEvents, Publication, Publications, PublishedEvent } from './events.ts'
+import { AcceptedJob, Job, NewJob } from './jobs.ts'
 import { maxBatchBodyBytes, maxBodyBytes, maxEventBodyBytes } from './limits.ts'
 import { PageQuery, pageOf, pageQuery } from './lists.ts'
+import { LiveHeaders } from './live.ts'
 import {
   ApiKey,
   Application,
@@ -16,8 +25,19 @@ import {
   Project,
   ProjectChanges,
 } from './projects.ts'
+import {
+  EventTypeVolumes,
+  Failures,
+  RangeQuery,
+  SearchQuery,
+  SearchResults,
+  Statistics,
+  StatisticsQuery,
+  WebhookSummary,
+} from './statistics.ts'
 import { EventType, FreeText, optional, strict, Time, Uuid } from './text.ts'
 import { Cleanup, CleanupQuery, Health, Readiness, Recovery } from './upkeep.ts'
+import { userRoutes } from './user-routes.ts'
 import {
   CreatedWebhook,
   NewReplay,
@@ -32,8 +52,11 @@ import {
   WebhookTest,
 } from './webhooks.ts'
 
-/** Who may make a call: anyone without a key, a project key from this role on, or the admin key alone. */
-export type Access = 'anyone' | KeyRole | 'admin'
+/**
+ * Who may make a call: anyone without a key, somebody who is logged in, a project key or member from this role on, or the
+ * admin key and owners alone.
+ */
+export type Access = 'anyone' | 'session' | KeyRole | 'admin'
 
 export interface Body {
   shape: TSchema
@@ -48,7 +71,17 @@ export interface Route {
   method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
   path: string
   access: Access
-  tag: 'Projects' | 'Webhooks' | 'Events' | 'Deliveries' | 'Administration' | 'Server'
+  tag:
+    | 'Projects'
+    | 'Webhooks'
+    | 'Events'
+    | 'Deliveries'
+    | 'Jobs'
+    | 'Statistics'
+    | 'Login'
+    | 'People'
+    | 'Administration'
+    | 'Server'
   summary: string
   description?: string
   query?: TObject
@@ -81,6 +114,7 @@ const DeliveryQuery = pageQuery({
   status: optional(DeliveryStatus),
   event_id: optional(Uuid),
   event_type: optional(EventType),
+  code: optional(CodeClass),
   ...period,
 })
 
@@ -370,6 +404,116 @@ export const routes = {
   },
   ...ofDelivery('OfWebhook', webhook),
 
+  createJob: {
+    method: 'POST',
+    path: `${project}/jobs`,
+    access: 'manage',
+    tag: 'Jobs',
+    summary: 'Retry, cancel or backfill many deliveries',
+    description:
+      'In the background: each delivery once, also over restarts. The answer counts first; with `dry_run` it does no more.',
+    body: body(NewJob),
+    answers: { 200: AcceptedJob },
+    errors: ['conflict'],
+  },
+  listJobs: {
+    method: 'GET',
+    path: `${project}/jobs`,
+    access: 'view',
+    tag: 'Jobs',
+    summary: 'List jobs',
+    query: PageQuery,
+    answers: { 200: pageOf('jobs', Job) },
+  },
+  getJob: {
+    method: 'GET',
+    path: `${project}/jobs/{job_id}`,
+    access: 'view',
+    tag: 'Jobs',
+    summary: 'Read how far a job is',
+    answers: { 200: Job },
+  },
+  stopJob: {
+    method: 'DELETE',
+    path: `${project}/jobs/{job_id}`,
+    access: 'manage',
+    tag: 'Jobs',
+    summary: 'Stop a job',
+    description: 'What it did stays. One that has ended answers 409.',
+    answers: { 204: null },
+    errors: ['conflict'],
+  },
+
+  getStatistics: {
+    method: 'GET',
+    path: `${project}/statistics`,
+    access: 'view',
+    tag: 'Statistics',
+    summary: 'Read how it went over time',
+    query: StatisticsQuery,
+    answers: { 200: Statistics },
+  },
+  getWebhookStatistics: {
+    method: 'GET',
+    path: `${webhook}/statistics`,
+    access: 'view',
+    tag: 'Statistics',
+    summary: 'Read how it went over time at one webhook',
+    query: StatisticsQuery,
+    answers: { 200: Statistics },
+  },
+  listWebhookSummaries: {
+    method: 'GET',
+    path: `${project}/statistics/webhooks`,
+    access: 'view',
+    tag: 'Statistics',
+    summary: 'Read how it goes at each webhook',
+    description:
+      'The same webhooks in the same order as the list of webhooks with this `limit` and `cursor`.',
+    query: pageQuery(RangeQuery.properties),
+    answers: { 200: pageOf('webhooks', WebhookSummary) },
+  },
+  getFailures: {
+    method: 'GET',
+    path: `${project}/statistics/failures`,
+    access: 'view',
+    tag: 'Statistics',
+    summary: 'Read what fails most',
+    description: 'Webhooks are told out of the counts, which the last half minute may be missing from.',
+    query: RangeQuery,
+    answers: { 200: Failures },
+  },
+  getEventTypeVolumes: {
+    method: 'GET',
+    path: `${project}/statistics/event-types`,
+    access: 'view',
+    tag: 'Statistics',
+    summary: 'Read how much is published of each type',
+    query: RangeQuery,
+    answers: { 200: EventTypeVolumes },
+  },
+  search: {
+    method: 'GET',
+    path: `${project}/search`,
+    access: 'view',
+    tag: 'Projects',
+    summary: 'Find things by id or name',
+    query: SearchQuery,
+    answers: { 200: SearchResults },
+  },
+  streamDeliveries: {
+    method: 'GET',
+    path: `${project}/live`,
+    access: 'view',
+    tag: 'Deliveries',
+    summary: 'Watch deliveries as they happen',
+    description:
+      'Server-sent events. `delivery`: `{change: "created" | "attempt", delivery, attempt}`, with the fields of the list; keep the newest of each by its id. `gap`: `{since, reason}`, something is missing here. The stream ends when the key is revoked. At most 10 streams for each key in a process.',
+    headers: LiveHeaders,
+    answers: { 200: 'text/event-stream' },
+    errors: ['validation_failed'],
+  },
+
   listAuditLog: {
     method: 'GET',
     path: `${project}/audit-log`,
@@ -381,6 +525,8 @@ export const routes = {
     query: AuditQuery,
     answers: { 200: pageOf('audit_log', AuditEntry) },
   },
+
+  ...userRoutes,
 
   listAllAuditLogs: {
     method: 'GET',

@@ -27,6 +27,7 @@ export const FreeText = Type.String({
 
 /** RFC 3339 with an offset, in the years 1 to 9999; a date that does not exist is refused by its format. */
 export const Time = Type.String({
+  maxLength: 64,
   format: 'date-time',
   pattern: pattern(
     '^(?!0000)\\d{4}-\\d\\d-\\d\\d[Tt]\\d\\d:\\d\\d:[0-5]\\d(\\.\\d+)?([Zz]|[+-]\\d\\d:\\d\\d)$',
@@ -51,6 +52,17 @@ export const EventType = Type.String({
     'must be segments of A-Z a-z 0-9 _ - joined by dots, such as config.deployed',
   ),
   examples: ['config.deployed'],
+})
+
+/** As browsers check them: ASCII, without comments or quotes. */
+export const Email = Type.String({
+  minLength: 3,
+  maxLength: 255,
+  pattern: pattern(
+    "^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$",
+    'must be an email address such as ada@example.com',
+  ),
+  examples: ['ada@example.com'],
 })
 
 export const EventTypePattern = Type.String({

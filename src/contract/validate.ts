@@ -10,7 +10,7 @@ import { patternMessages } from './text.ts'
  * names and gives nothing, `{ name: undefined }`, is one that is not there.
  * Compiled at its first use, once for each shape.
  *
- * @throws {PostriderError} `validation_failed`, with what is wrong for each field; at most the first eight
+ * @throws {PostriderError} `validation_failed`, with what is wrong for each field; at most the first few
  */
 export function validate<Schema extends TSchema>(schema: Schema, value: unknown): Static<Schema> {
   const validator = validatorOf(schema)
@@ -21,11 +21,12 @@ export function validate<Schema extends TSchema>(schema: Schema, value: unknown)
 }
 
 /**
- * As much of a wrong value as there is to say about it. All errors are looked for, however few are told: through
- * millions of entries or unknown fields that would take seconds.
+ * As much of a wrong value as there is to say about it. All errors are looked for, however few are told: in millions of
+ * entries, unknown fields or characters that would take seconds, and patterns would run out of stack.
  */
 function excerptOf(schema: TSchema, value: unknown): unknown {
   const { properties, items, maxItems = 1_000 } = schema as ShapeOfContainer
+  if (typeof value === 'string') return value.slice(0, 100_000)
   if (Array.isArray(value)) {
     return items ? value.slice(0, maxItems + 1).map((item) => excerptOf(items, item)) : value
   }
@@ -86,6 +87,7 @@ function fieldErrors(schema: TSchema, value: unknown, errors: SchemaError[]): Fi
       if (!found.has(path)) found.set(path, message)
     }
   }
+  if (found.size === 0) found.set('', 'is not valid')
   return Array.from(found, ([path, message]) => ({ path, message }))
 }
 

@@ -29,6 +29,8 @@ export function checkHeaders(headers: Readonly<Record<string, unknown>>): Header
 }
 
 function nameComplaint(name: string): string | undefined {
+  // No object of headers can be made to hold it on the way to the request.
+  if (name === '__proto__') return 'is not a valid header name'
   // A token of RFC 9110 § 5.6.2.
   if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) return 'is not a valid header name'
   if (isReserved(name)) return 'is set by Postrider or the connection and cannot be replaced'
@@ -48,7 +50,8 @@ function valueComplaint(value: unknown): string | undefined {
 }
 
 function isReserved(name: string): boolean {
-  const lower = name.toLowerCase()
+  // CGI, WSGI and their kind read `webhook_id` as `webhook-id`.
+  const lower = name.toLowerCase().replaceAll('_', '-')
   return reservedNames.has(lower) || reservedPrefixes.some((prefix) => lower.startsWith(prefix))
 }
 

@@ -3,6 +3,7 @@ import { NewProject, type Project, ProjectChanges } from '../contract/projects.t
 import { validate } from '../contract/validate.ts'
 import type { Transactable } from '../database/database.ts'
 import { type Page, type PageRequest, readPage } from '../database/page.ts'
+import { isContended, retrying } from '../database/transient.ts'
 
 export class Projects {
   readonly #database: Transactable
@@ -62,10 +63,15 @@ export class Projects {
 
   /** Everything in it goes with it: keys, applications, webhooks, events, and the history of deliveries. */
   async delete(id: string): Promise<void> {
-    const { rowCount } = await this.#database.query(
-      `DELETE FROM postrider.projects
-       WHERE id = $1::uuid`,
-      [id],
+    // What is published or changed in it meanwhile holds its rows in other orders: after a deadlock it is tried again.
+    const { rowCount } = await retrying(
+      () =>
+        this.#database.query(
+          `DELETE FROM postrider.projects
+           WHERE id = $1::uuid`,
+          [id],
+        ),
+      { tries: 5, when: isContended },
     )
     if (rowCount === 0) throw notFound('project')
   }

@@ -36,6 +36,7 @@ interface NewRow extends Pick<
   | 'is_active'
   | 'policy'
   | 'public_key'
+  | 'created_by_id'
 > {
   webhook_id: string
   /** Encrypted, as the values of `headers`. */
@@ -48,12 +49,13 @@ export async function insert(queryable: Queryable, webhook: NewRow): Promise<Web
     const { rows } = await queryable.query<WebhookRow>(
       `INSERT INTO postrider.webhooks AS row (
          id, project_id, name, url, event_types, application_id, environment_name, description, is_active,
-         secret, public_key, headers, retry_seconds, timeout_ms, max_in_flight, rate_per_second, ordered
+         secret, public_key, headers, retry_seconds, timeout_ms, max_in_flight, rate_per_second, ordered,
+         created_by_id
        )
        VALUES (
          $1::uuid, $2::uuid, $3::text, $4::text, $5::jsonb, $6::uuid, $7::text, $8::text, $9::boolean,
          $10::text, $11::text, $12::jsonb, $13::integer[], $14::integer, $15::integer, $16::double precision,
-         $17::boolean
+         $17::boolean, $18::uuid
        )
        RETURNING ${shown}`,
       [
@@ -70,6 +72,7 @@ export async function insert(queryable: Queryable, webhook: NewRow): Promise<Web
         webhook.public_key,
         JSON.stringify(webhook.headers),
         ...policyValues(webhook.policy),
+        webhook.created_by_id,
       ],
     )
     return rows[0]!

@@ -40,6 +40,8 @@ export interface WebhooksOptions {
   clock: Clock
   /** What holds where a webhook has no policy of its own: six tries, 10 s, 8 at once if not given. */
   defaultPolicy?: DefaultPolicy
+  /** Who makes webhooks, if it is a user. */
+  createdById?: string | undefined
   /** Called in the transaction that makes an inactive webhook active again. */
   onReactivate: (transaction: Queryable, webhookId: string) => Promise<void>
 }
@@ -62,6 +64,7 @@ export class Webhooks {
   readonly #policy: AddressPolicy
   readonly #clock: Clock
   readonly #defaultPolicy: DefaultPolicy
+  readonly #createdById: string | undefined
   readonly #onReactivate: WebhooksOptions['onReactivate']
 
   constructor({
@@ -70,6 +73,7 @@ export class Webhooks {
     policy,
     clock,
     defaultPolicy = usualPolicy,
+    createdById,
     onReactivate,
   }: WebhooksOptions) {
     this.#database = database
@@ -77,6 +81,7 @@ export class Webhooks {
     this.#policy = policy
     this.#clock = clock
     this.#defaultPolicy = defaultPolicy
+    this.#createdById = createdById
     this.#onReactivate = onReactivate
   }
 
@@ -99,6 +104,7 @@ export class Webhooks {
       public_key,
       headers: sealHeaders(row, settings.headers ?? {}, this.#cipher),
       policy: changedPolicy(noPolicy, settings.policy),
+      created_by_id: this.#createdById ?? null,
     })
     return { ...this.#whole(webhook), secret: public_key === null ? secret : null }
   }

@@ -10,7 +10,7 @@ export interface Expired {
 
 /**
  * Deletes `delivered` and `failed` deliveries created before `cutoff` with their attempts, then the events of that age
- * that no delivery refers to any more, and finished replays. Whatever is pending or delivering stays, however old. Any
+ * that no delivery refers to any more, and finished replays and jobs. Whatever is pending or delivering stays, however old. Any
  * number of processes may do this at once: rows that another one is deleting are skipped. `signal` ends it between two
  * batches.
  */
@@ -21,6 +21,11 @@ export async function expire(queryable: Queryable, cutoff: Date, signal?: AbortS
     `DELETE FROM postrider.replays
      WHERE created_at < $1::timestamptz
        AND finished_at IS NOT NULL`,
+    [cutoff],
+  )
+  await queryable.query(
+    `DELETE FROM postrider.jobs
+     WHERE finished_at < $1::timestamptz`,
     [cutoff],
   )
   return { deliveries, events }

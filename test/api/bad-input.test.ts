@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { errorCodes } from '../../src/contract/errors.ts'
 import { type Route, routes } from '../../src/contract/routes.ts'
@@ -49,7 +50,7 @@ describe('an event is taken, and kept to the digit, with', () => {
     const answer = await api.call('POST', events, { raw: body, ...(headers && { headers }) })
     expect(answer).toMatchObject({ status: 202, body: { duplicate: false } })
     const { text } = await api.call('GET', `${events}/${answer.body.id}`)
-    if (stored !== undefined) expect(text).toContain(`"data": ${stored}`)
+    if (stored !== undefined) expect(text).toContain(`"data":${stored}`)
   })
 })
 
@@ -82,8 +83,11 @@ test('a batch is 1 to 1,000 events of at most 8 MiB, with its numbers written ou
   })
   const large = Array.from({ length: 40 }, () => ({ type: 'a', data: 'x'.repeat(250_000) }))
   expect(await batch({ events: large })).toMatchObject({ status: 413, body: { code: 'too_large' } })
-  const numbers = Array.from({ length: 40 }, () => `{"type":"a","data":[${Array(250).fill('1e999')}]}`)
-  expect(await refused('POST', `${events}/batch`, { raw: `{"events":[${numbers}]}` })).toMatchObject({
+  const numbers = Array.from(
+    { length: 40 },
+    () => `{"type":"a","data":[${Array<string>(250).fill('1e999').join()}]}`,
+  )
+  expect(await refused('POST', `${events}/batch`, { raw: `{"events":[${numbers.join()}]}` })).toMatchObject({
     status: 413,
     body: { errors: [{ path: 'events', message: expect.stringContaining('1e999 written out') }] },
   })
@@ -93,28 +97,28 @@ test('a batch is 1 to 1,000 events of at most 8 MiB, with its numbers written ou
 })
 
 describe('a body that takes long to read, in the worst order, takes no more than seconds of a processor:', () => {
+  const withTime = (time: string) => `{"type":"a","data":1,"timestamp":"${time}"}`
   const many = (count: number, text: string) => Array(count).fill(text).join(',')
   test.each([
-    ['long runs of digits', `{"type":"a","data":[${many(8_000, '1'.repeat(1_000))}]}`],
-    ['an exponent in every number', `{"type":"a","data":[${many(1_300_000, '1e999')}]}`],
-    ['a type of millions of segments', `{"type":"${'a.'.repeat(4_000_000)}a","data":1}`],
-    [
-      'a time of millions of digits',
-      `{"type":"a","data":1,"timestamp":"2026-11-24T09:30:00.${'1'.repeat(8e6)}Z"}`,
-    ],
-    ['millions of levels', `{"type":"a","data":${'['.repeat(4e6)}${']'.repeat(4e6)}}`],
+    ['long runs of digits', `{"type":"a","data":[${many(4_000, '1'.repeat(1_000))}]}`],
+    ['an exponent in every number', `{"type":"a","data":[${many(600_000, '1e999')}]}`],
+    ['a type of millions of segments', `{"type":"${'a.'.repeat(2e6)}a","data":1}`],
+    ['a time of millions of digits', withTime(`2026-11-24T09:30:00.${'1'.repeat(4e6)}Z`)],
+    ['a time with a suffix without end', withTime(`2026-11-24T09:30:00Z[u=${'a-'.repeat(2e6)}`)],
+    ['a time of nothing but T', withTime('T'.repeat(4e6))],
+    ['millions of levels', `{"type":"a","data":${'['.repeat(2e6)}${']'.repeat(2e6)}}`],
     [
       'hidden depth and a long number',
       `{"x":${'['.repeat(2e6)}${']'.repeat(2e6)},"x":1,"type":"a","data":1e9999}`,
     ],
-    ['unknown fields', `{${Array.from({ length: 500_000 }, (_, index) => `"k${index}":0`)}}`],
-    ['empty events', many(2_700_000, '{}')],
+    ['unknown fields', `{${Array.from({ length: 250_000 }, (_, index) => `"k${index}":0`).join()}}`],
+    ['empty events', many(1_300_000, '{}')],
   ])('%s', async (_title, event) => {
     const before = process.cpuUsage()
     const answer = await api.call('POST', `${events}/batch`, { raw: `{"events":[${event}]}` })
     expect(answer.body.code).toMatch(/^(validation_failed|too_large)$/)
     const { user, system } = process.cpuUsage(before)
-    expect((user + system) / 1e6).toBeLessThan(4)
+    expect((user + system) / 1e6).toBeLessThan(3)
   })
 })
 
@@ -125,7 +129,7 @@ describe.each(Object.entries(badFields))('%s refuses', (call, { right, wrong }) 
     for (const value of values) {
       const rest = Object.entries(right).filter(([name]) => name !== field)
       const members = rest.map(([name, given]) => `${JSON.stringify(name)}:${JSON.stringify(given)}`)
-      const raw = `{${[...members, `${JSON.stringify(field)}:${value}`]}}`
+      const raw = `{${[...members, `${JSON.stringify(field)}:${value}`].join()}}`
       const answer = await refused(method, url, { raw })
       expect({ raw, ...answer }).toMatchObject({ raw, ...validation })
       expect(answer.body.errors[0].path.slice(0, field.length)).toBe(field)
@@ -197,6 +201,13 @@ test.each(badPeriods)('the period %j is refused', async (time) => {
       expect(answer).toMatchObject({ ...validation, body: { errors: [{ path: name }] } })
     }
   }
+})
+
+test('a replay that names more event types than an index holds is refused in words', async () => {
+  const text = createHash('shake256', { outputLength: 12_000 }).update('types').digest('hex')
+  const json = { since: '2026-01-01T00:00:00Z', event_types: text.match(/.{40}/g) }
+  const answer = await refused('POST', `${webhooks}/${webhook.body.id}/replay`, { json })
+  expect(answer).toMatchObject({ ...validation, body: { errors: [{ path: 'event_types' }] } })
 })
 
 test('a cursor that was made by hand is a place like any other', async () => {

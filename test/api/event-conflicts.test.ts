@@ -110,7 +110,7 @@ test('one conflict in a batch is told under its index, and nothing of the batch 
     [jsonOf(published), jsonOf({ ...published, data: '2' }, id)],
     [jsonOf(published), jsonOf({ ...published, type: 'b' }, id), jsonOf(published)],
   ]) {
-    const answer = await api.call('POST', `${events}/batch`, { raw: `{"events":[${batch}]}` })
+    const answer = await api.call('POST', `${events}/batch`, { raw: `{"events":[${batch.join()}]}` })
     expect(answer).toMatchObject({ status: 409, body: { errors: [{ path: 'events[1].id' }] } })
   }
   const twice = randomUUID()

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { createApi } from '../../src/api/api.ts'
-import { hash } from '../../src/api/authorize.ts'
+import { hash } from '../../src/api/gate.ts'
 import { Buckets, createRateLimits, networkOf } from '../../src/api/rate-limit.ts'
 import { newId } from '../../src/ids.ts'
 import { generateKey } from '../../src/registry/api-key.ts'
@@ -17,6 +17,28 @@ test('a bucket gives its burst at once, then refills at its rate up to the brim'
   expect(buckets.take('a')).toBe(0.5)
   nowMs = 60_000
   expect([1, 2, 3, 4].map(() => buckets.take('a'))).toEqual([0, 0, 0, 0.5])
+})
+
+test('a login is limited for its account and for its address, each for itself', () => {
+  let nowMs = 0
+  const limits = createRateLimits(() => nowMs)
+  const isLimited = (account: string | undefined, address: string): boolean => {
+    try {
+      limits.login(account, address)
+      return false
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'rate_limited' })
+      return true
+    }
+  }
+  for (let count = 0; count < 10; count += 1)
+    expect(isLimited('Ada@example.com', `192.0.2.${count}`)).toBe(false)
+  expect(isLimited('ada@EXAMPLE.com', '192.0.2.10')).toBe(true)
+  expect(isLimited('grace@example.com', '192.0.2.10')).toBe(false)
+  nowMs = 30_000
+  expect(isLimited('ada@example.com', '192.0.2.11')).toBe(false)
+  for (let count = 0; count < 30; count += 1) expect(isLimited(undefined, '192.0.2.99')).toBe(false)
+  expect(isLimited('new@example.com', '192.0.2.99')).toBe(true)
 })
 
 test('of any number of names only so many are remembered, those that came last', () => {

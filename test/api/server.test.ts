@@ -220,7 +220,7 @@ test('health, readiness, metrics, the document and its pages need no key', async
   })
   const home = await api.call('GET', '/', { key: null })
   expect(home.headers.get('content-type')).toBe('text/html; charset=utf-8')
-  expect(home.text).toMatch(/Postrider \d+\.\d+\.\d+/)
+  expect(home.text).toContain('<title>Postrider</title>')
 })
 
 test('without its database it is alive, not ready, and answers 503 with when to try again', async () => {

@@ -2,7 +2,17 @@ import Type from 'typebox'
 import { expect, test } from 'vitest'
 import { PostriderError } from '../../src/contract/errors.ts'
 import { NewEvents } from '../../src/contract/events.ts'
-import { Name, nullable, oneOf, optional, strict, Time, Uuid } from '../../src/contract/text.ts'
+import {
+  EventType,
+  FreeText,
+  Name,
+  nullable,
+  oneOf,
+  optional,
+  strict,
+  Time,
+  Uuid,
+} from '../../src/contract/text.ts'
 import { validate } from '../../src/contract/validate.ts'
 import { NewWebhook } from '../../src/contract/webhooks.ts'
 
@@ -70,6 +80,46 @@ test('each field is told once, with its place', () => {
   ])
   expect(errorsOf(NewWebhook, { name: 'a', url: 'b', headers: { 'x.y': 5 } })).toEqual([
     { path: 'headers.x.y', message: 'must be a string' },
+  ])
+})
+
+test('what code names and gives nothing is not there', () => {
+  const changes = strict({ name: optional(Name), policy: optional(strict({ order: optional(Name) })) })
+  expect(Object.keys(validate(changes, { name: undefined, policy: { order: undefined } }))).toEqual([
+    'policy',
+  ])
+  expect(validate(changes, { policy: { order: undefined } })).toEqual({ policy: {} })
+  const given = { name: 'a', policy: {} }
+  expect(validate(changes, given)).toBe(given)
+  expect(errorsOf(shape, { name: undefined })).toEqual([{ path: 'name', message: 'is missing' }])
+  expect(errorsOf(shape, { name: 'a', nmae: undefined })).toMatchObject([{ path: 'nmae' }])
+})
+
+test('of a great many errors the first are told, without looking at all of them', () => {
+  const fields = Object.fromEntries(Array.from({ length: 500_000 }, (_, index) => [`field${index}`, 1]))
+  const manyOf = (event: object) => Array.from({ length: 1_000_000 }, () => event)
+  const before = process.cpuUsage()
+  expect(errorsOf(shape, { name: 'a', ...fields })).toHaveLength(8)
+  expect(errorsOf(NewEvents, { events: manyOf({}) })).toHaveLength(16)
+  expect(errorsOf(NewEvents, { events: manyOf({ type: 'a', data: 1 }) })).toEqual([
+    { path: 'events', message: 'must have at most 1,000 entries' },
+  ])
+  expect(process.cpuUsage(before).user / 1e6).toBeLessThan(2)
+})
+
+test('text of any length is refused in words, and runs no pattern out of its stack', () => {
+  const time = strict({ name: Name, time: Time, type: EventType })
+  for (const text of ['a.', '[u=a-', 'a-', 'T', '\ud83d\ude00', '1']) {
+    const long = text.repeat(8_000_000 / text.length)
+    expect(errorsOf(time, { name: long, time: `2026-11-24T09:30:00Z${long}`, type: long })).toEqual([
+      { path: 'name', message: 'must have at most 255 characters' },
+      { path: 'time', message: 'must have at most 64 characters' },
+      { path: 'type', message: 'must have at most 255 characters' },
+    ])
+  }
+  // Wrong far behind what is looked at: refused all the same.
+  expect(errorsOf(strict({ text: FreeText }), { text: `${'a'.repeat(200_000)}\0` })).toEqual([
+    { path: '', message: 'is not valid' },
   ])
 })
 

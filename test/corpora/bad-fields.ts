@@ -41,7 +41,7 @@ const badEventTypes = [
   '["a b"]',
   '["a","ä"]',
   `["${'x'.repeat(256)}"]`,
-  `[${Array(1_001).fill('"a"')}]`,
+  `[${Array<string>(1_001).fill('"a"').join()}]`,
 ]
 
 /** For each call with a body: what is right, and what each of its fields may not be, as JSON. */
@@ -127,7 +127,7 @@ export const badFields: Record<string, { right: Record<string, unknown>; wrong: 
           '{"retry_seconds":[1.5]}',
           '{"retry_seconds":[1e999]}',
           '{"retry_seconds":"60"}',
-          `{"retry_seconds":[${Array(21).fill('1')}]}`,
+          `{"retry_seconds":[${Array<string>(21).fill('1').join()}]}`,
           '{"timeout_ms":999}',
           '{"timeout_ms":15001}',
           '{"timeout_ms":1e999}',

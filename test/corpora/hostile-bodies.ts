@@ -7,7 +7,6 @@ import {
   incomplete,
   invalid,
   ok,
-  overflow,
   retry,
   type HostileTable,
 } from './hostile-case.ts'
@@ -15,6 +14,7 @@ import {
 /** Which of them depends on what is seen first. */
 const broken = /^answer body incomplete: connection (reset|closed)$/
 const tooLong = 'answer body incomplete: cut off after 65536 bytes'
+const tooMuchAround = 'answer body incomplete: chunk headers or trailers too large'
 const badChunk = /^answer body incomplete: invalid http answer( \(HPE_\w+\))?$/
 
 /** Receivers whose body has no length or two, no end or too early a one. */
@@ -87,10 +87,10 @@ export const hostileBodies: HostileTable = {
     ],
     ['sends a body without end', floods(`${ok}\r\n`, 'x'), delivered(tooLong, { body: /^x{16384}$/ })],
     ['sends a body of 1 TB', floods(`${ok}content-length: 1000000000000\r\n\r\n`, 'x'), delivered(tooLong)],
-    ['sends small chunks without end', floods(chunked, '1\r\nx\r\n'), delivered(tooLong)],
-    ['sends a chunk extension without end', floods(`${chunked}1;`, 'x'), cutByDeadline()],
-    ['sends leading zeros without end', floods(chunked, '0'), cutByDeadline({ body: '' })],
-    ['sends trailers without end', floods(`${chunked}0\r\n`, 'a: b\r\n'), delivered(incomplete(overflow))],
+    ['sends small chunks without end', floods(chunked, '1\r\nx\r\n'), delivered(tooMuchAround)],
+    ['sends a chunk extension without end', floods(`${chunked}1;`, 'x'), delivered(tooMuchAround)],
+    ['sends leading zeros without end', floods(chunked, '0'), delivered(tooMuchAround)],
+    ['sends trailers without end', floods(`${chunked}0\r\n`, 'a: b\r\n'), delivered(tooMuchAround)],
   ],
   'a body that breaks off': [
     [

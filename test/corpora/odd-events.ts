@@ -60,7 +60,10 @@ export const oddEvents: OddEvent[] = [
   { title: 'a small one of 1,000 digits', body: event('1e-999'), stored: `0.${'0'.repeat(998)}1` },
   { title: 'zero with a great exponent', body: event('0e5000'), stored: '0' },
   { title: 'data of exactly 256 KiB', body: event(`"${'x'.repeat(262_142)}"`) },
-  { title: 'numbers of nearly 256 KiB written out', body: event(`[${Array(261).fill('1e999')}]`) },
+  {
+    title: 'numbers of nearly 256 KiB written out',
+    body: event(`[${Array<string>(261).fill('1e999').join()}]`),
+  },
   {
     title: 'null where a field may be left out',
     body: event('1', ',"id":null,"timestamp":null,"application_id":null,"environment_name":null'),

@@ -10,8 +10,9 @@ import { type Ids, makeThings } from '../support/walk.ts'
 /** Tables without rows of tenants: the role of the projects has no right on them at all. */
 const ofNoTenant: Record<string, string> = {
   migrations: 'the versions of the schema',
+  sessions: 'who is logged in, which is asked before any project is known',
+  statistics_progress: 'how far counting has come',
   upkeep: 'when each chore was last begun',
-  users: 'people, who belong to no project',
   workers: 'which processes live, and what they have in flight for everybody',
 }
 
@@ -20,7 +21,10 @@ const { database } = api
 /** Whose a project, webhook or delivery is, by its id. */
 const projectOf = new Map<unknown, string>()
 const [own, other] = [await fill(), await fill()]
-await database.query(`INSERT INTO postrider.users (email) VALUES ('a@example.com')`)
+await database.query(
+  `INSERT INTO postrider.sessions (token_hash, admin_proof, created_at, last_used_at, expires_at)
+   VALUES ('', '', now(), now(), now())`,
+)
 await database.query(`INSERT INTO postrider.upkeep (name, started_at) VALUES ('a', now())`)
 await database.query(
   `INSERT INTO postrider.workers (id, started_at, lease_until) VALUES (gen_random_uuid(), now(), now())`,
@@ -82,7 +86,8 @@ const viewForReading = 'claimable_deliveries'
 
 describe.each(walled)('$name', ({ name, columns }) => {
   const owner = ['project_id', 'webhook_id', 'delivery_id', 'id'].find((column) => columns.includes(column))!
-  const ownerInOther = name === 'projects' ? other.project_id : other[owner]
+  const idsInOther: Ids = { projects: other.project_id, users: other.user_id }
+  const ownerInOther = idsInOther[name] ?? other[owner]
 
   test('shows and takes nothing without a project', async () => {
     for (const projectId of [undefined, '']) {
@@ -163,19 +168,27 @@ test('what is deleted through the wall leaves nothing behind', async () => {
   expect(await left()).toEqual([
     'api_keys',
     'applications',
+    'attempt_statistics',
     'audit_log',
+    'event_statistics',
     'events',
+    'invitations',
+    'jobs',
+    'members',
     'projects',
+    'users',
     'webhook_event_types',
   ])
   expect((await api.call('DELETE', path)).status).toBe(204)
-  expect(await left()).toEqual(['audit_log'])
+  // Whoever was a member is somebody all the same.
+  expect(await left()).toEqual(['audit_log', 'users'])
 })
 
 type Row = Record<string, unknown>
 
 interface Filled extends Ids {
   project_id: string
+  user_id: string
   webhook_id: string
   delivery_id: string
 }
@@ -217,6 +230,21 @@ async function fill(): Promise<Filled> {
      WHERE id = $1::uuid`,
     [ids['delivery_id']],
   )
+  await database.query(
+    `INSERT INTO postrider.deliveries (project_id, webhook_id, event_id, event_type, payload, status)
+     VALUES ($1::uuid, $2::uuid, gen_random_uuid(), 'a', '{}', 'failed')`,
+    [project.id, webhookId],
+  )
+  await database.query(
+    `INSERT INTO postrider.attempt_statistics (project_id, webhook_id, seconds, at)
+     VALUES ($1::uuid, $2::uuid, 60, now()), ($1::uuid, NULL, 60, now())`,
+    [project.id, webhookId],
+  )
+  await database.query(
+    `INSERT INTO postrider.event_statistics (project_id, seconds, at, events, deliveries)
+     VALUES ($1::uuid, 60, now(), 1, 1)`,
+    [project.id],
+  )
   await learn()
   return ids as Filled
 }
@@ -240,7 +268,9 @@ async function read(sql: Queryable, name: string, project?: Filled): Promise<Row
   return rows.map(({ row }) => row).filter((row) => !project || isOf(row, project))
 }
 
-function isOf(row: Row, { project_id }: Filled): boolean {
+/** A user is of no project, but seen by those where they are a member. */
+function isOf(row: Row, { project_id, user_id }: Filled): boolean {
+  if (row['id'] === user_id) return true
   return Object.values(row).some((value) => projectOf.get(value) === project_id)
 }
 

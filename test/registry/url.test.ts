@@ -1,7 +1,8 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { checkUrl } from '../../src/registry/url.ts'
-import { blockedHosts, blockedPorts, blockedUrls, passingHosts } from '../corpora/addresses.ts'
+import { blockedHosts, blockedPorts, passingHosts } from '../corpora/addresses.ts'
+import { blockedUrls } from '../corpora/urls.ts'
 
 const strict = { allowHttp: false, allowPrivate: [] }
 const httpToo = { allowHttp: true, allowPrivate: [] }

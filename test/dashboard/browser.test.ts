@@ -1,0 +1,25 @@
+import { afterAll, beforeAll, describe } from 'vitest'
+import { browserMissing } from './browser.ts'
+import { hostileContent } from './hostile.ts'
+import { everyPage } from './pages.ts'
+import { openStage, type Stage } from './stage.ts'
+import { storyOfAFailure } from './story.ts'
+import { dailyWork } from './work.ts'
+
+if (browserMissing) {
+  process.stderr.write('The dashboard is not tested in a browser: name a Chromium in TEST_CHROMIUM.\n')
+}
+
+// One file, since one browser and one server are enough: starting them takes as long as a test.
+describe.skipIf(browserMissing)('the dashboard in a browser', { timeout: 90_000 }, () => {
+  let stage: Stage
+  beforeAll(async () => {
+    stage = await openStage()
+  }, 120_000)
+  afterAll(() => stage[Symbol.asyncDispose]())
+
+  storyOfAFailure(() => stage)
+  dailyWork(() => stage)
+  everyPage(() => stage)
+  hostileContent(() => stage)
+})

@@ -1,0 +1,136 @@
+import { expect, test } from 'vitest'
+import { seriousFaults, visit } from './browser.ts'
+import { behindProxy } from './proxy.ts'
+import { owner, type Stage } from './stage.ts'
+
+/** What is done every day: logging in, finding, sending again, deleting. */
+export function dailyWork(opened: () => Stage): void {
+  test('people log out and in again, and who may only view cannot change', async () => {
+    const stage = opened()
+    const ground = await stage.ground()
+    await using ada = await visit(stage.browser)
+    await ada.page.goto(ground.page('/people'))
+    await ada.page.getByLabel('Email').fill(owner.email)
+    await ada.page.getByRole('textbox', { name: 'Password' }).fill('wrong horse battery staple')
+    await ada.page.getByRole('button', { name: 'Log in' }).click()
+    await ada.page.getByText('is wrong').waitFor()
+    await ada.page.getByRole('textbox', { name: 'Password' }).fill(owner.password)
+    await ada.page.getByRole('button', { name: 'Log in' }).click()
+    await ada.page.getByRole('button', { name: 'Invite' }).click()
+    await ada.page.getByLabel('Email').fill('grace@example.com')
+    await ada.page.getByRole('button', { name: 'Make the link' }).click()
+    const link = await ada.page.locator('.secret-box code').innerText()
+    expect(link).toContain('/invitation#token=')
+
+    await using grace = await visit(stage.browser)
+    await grace.page.goto(link)
+    await grace.page.getByText('with the role “view”').waitFor()
+    expect(grace.page.url()).not.toContain('token')
+    await grace.page.getByRole('textbox', { name: 'Name' }).fill('Grace')
+    await grace.page.getByRole('textbox', { name: 'New password' }).fill('incorrect horse staple battery')
+    await grace.page.getByRole('button', { name: 'Come in' }).click()
+    await grace.page.getByRole('link', { name: 'Webhooks' }).click()
+    await grace.page.getByRole('link', { name: 'Billing' }).waitFor()
+    expect(await grace.page.getByRole('link', { name: 'Create webhook' }).count()).toBe(0)
+    expect(await grace.page.getByRole('switch', { name: 'Billing is active' }).isDisabled()).toBe(true)
+
+    await ada.page.getByRole('button', { name: 'I have it' }).click()
+    await ada.page.getByRole('button', { name: 'You: Ada' }).click()
+    await ada.page.getByRole('menuitem', { name: 'Log out' }).click()
+    await ada.page.getByRole('heading', { name: 'Log in' }).waitFor()
+    await ada.page.goto(ground.page('/webhooks'))
+    await ada.page.getByRole('heading', { name: 'Log in' }).waitFor()
+    expect([...ada.faults, ...grace.faults]).toEqual([])
+  })
+
+  test('what failed is counted first, sent again all together, and found by its filters in the URL', async () => {
+    const stage = opened()
+    const ground = await stage.ground()
+    await using visitor = await stage.visitOwner()
+    const { page, faults } = visitor
+    await ground.call('POST', `${ground.project}/webhooks`, {
+      name: 'Fragile',
+      url: `${stage.receiver.url}fragile`,
+      event_types: ['bulk.*'],
+      policy: { retry_seconds: [] },
+    })
+    stage.receiver.answer = () => ({ status: 500 })
+    for (let number = 1; number <= 3; number += 1)
+      await ground.publish({ type: 'bulk.sent', data: { number } })
+    await page.goto(ground.page('/deliveries'))
+    await page.getByRole('combobox', { name: 'Status' }).selectOption('failed')
+    await page.waitForURL(/status=failed/)
+    await page.getByRole('combobox', { name: 'Answer' }).selectOption('5xx')
+    await page.getByRole('switch', { name: 'Live' }).press('Space')
+    await page.waitForURL(/live=1/)
+    await page.waitForFunction(() => document.querySelectorAll('tbody tr').length === 3)
+    await page.reload()
+    await page.waitForFunction(() => document.querySelectorAll('tbody tr').length === 3)
+    stage.receiver.answer = () => ({ status: 204 })
+    await page.getByRole('button', { name: 'Retry all failed' }).click()
+    await page.getByText('3 deliveries will be sent again').waitFor()
+    await page.getByRole('button', { name: 'Retry all failed (3)' }).click()
+    await page.getByText('Sent again').waitFor()
+    await page.getByText('No delivery matches these filters').waitFor()
+    await page.getByRole('button', { name: 'Clear' }).click()
+    await page.waitForURL((url) => !url.search.includes('status'))
+    await page
+      .getByRole('row')
+      .filter({ hasText: 'bulk.sent' })
+      .filter({ hasText: 'Delivered' })
+      .nth(2)
+      .waitFor()
+    expect(faults).toEqual([])
+  })
+
+  test('⌘K finds by name and by id, and deleting asks for the name', async () => {
+    const stage = opened()
+    const ground = await stage.ground()
+    await using visitor = await stage.visitOwner()
+    const { page, faults } = visitor
+    const { id } = await ground.publish({ type: 'lonely.event', data: {} })
+    await page.goto(ground.page())
+    await page.getByRole('heading', { name: 'Overview' }).waitFor()
+    await page.keyboard.press('Control+k')
+    await page.getByRole('combobox', { name: 'Find' }).fill(id)
+    await page.getByRole('option', { name: 'lonely.event' }).waitFor()
+    expect(await seriousFaults(page)).toEqual([])
+    await page.keyboard.press('Enter')
+    await page.getByText('It matched no webhook').waitFor()
+    await page.keyboard.press('Control+k')
+    await page.getByRole('combobox', { name: 'Find' }).fill('fragil')
+    await page.getByRole('option', { name: 'Fragile' }).click()
+    await page.getByRole('tab', { name: 'Settings' }).click()
+    await page.getByRole('button', { name: 'Delete …' }).click()
+    const confirm = page.getByRole('button', { name: 'Delete', exact: true })
+    await page.getByRole('textbox', { name: 'to confirm' }).fill('Fragil')
+    expect(await confirm.isDisabled()).toBe(true)
+    await page.getByRole('textbox', { name: 'to confirm' }).fill('Fragile')
+    await confirm.click()
+    await page.waitForURL(/\/webhooks$/)
+    await page.getByRole('link', { name: 'Billing' }).waitFor()
+    expect(await page.getByRole('link', { name: 'Fragile' }).count()).toBe(0)
+    expect(faults).toEqual([])
+  })
+
+  test('it works behind a proxy that puts a path in front, on every depth', async () => {
+    const stage = opened()
+    const ground = await stage.ground()
+    await using proxy = await behindProxy(stage.running.url, '/tools/hooks')
+    await using visitor = await visit(stage.browser)
+    const { page, faults } = visitor
+    await page.goto(`${proxy.url}/projects/${ground.projectId}/webhooks?range=7d`)
+    await page.getByLabel('Email').fill(owner.email)
+    await page.getByRole('textbox', { name: 'Password' }).fill(owner.password)
+    await page.getByRole('button', { name: 'Log in' }).click()
+    await page.getByRole('link', { name: 'Billing' }).click()
+    await page.waitForURL(`${proxy.url}/projects/${ground.projectId}/webhooks/*`)
+    await page.getByRole('link', { name: 'Live', exact: true }).click()
+    await page.getByText('Connected').waitFor()
+    await page.goto(`${proxy.url}/`)
+    await page.waitForURL(`${proxy.url}/projects/${ground.projectId}`)
+    await page.getByRole('heading', { name: 'Overview' }).waitFor()
+    expect(proxy.strayed).toEqual([])
+    expect(faults).toEqual([])
+  })
+}
