@@ -1,8 +1,18 @@
 import { defineConfig } from 'vitest/config'
 
+/** What says nothing of the PostgreSQL that it runs on: on another one it need not run again. */
+const ofNoPostgres = [
+  'test/{bench,chaos,contract,dashboard,examples,verify}/**',
+  'test/{address,canary,config,ids,layers,lifecycle,log,ports,readme,security}.test.ts',
+  'test/cli/**',
+  'test/database/embedded*.test.ts',
+  'test/deliver/{backoff,egress-proxy,guard,held-connections,hostile,judge,load,protocol,rebinding,redact,resolve,send,sign,test-words,tls,ways-in}.test.ts',
+]
+
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    exclude: process.env['TEST_POSTGRES_BIN'] ? ofNoPostgres : [],
     globalSetup: 'test/support/global-setup.ts',
     // A test that starts a server of its own needs longer than the usual 5 s on a busy machine.
     testTimeout: 20_000,

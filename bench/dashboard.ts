@@ -89,7 +89,7 @@ async function measure(postrider: Postrider, connectionString: string): Promise<
   for (const range of [1, 24, 168, 720]) {
     paths.push(`statistics?since=${hours(range)}`)
     paths.push(`webhooks/${webhook_id}/statistics?since=${hours(range)}`)
-    paths.push(`statistics/webhooks?since=${hours(range)}&limit=100`)
+    paths.push(`statistics/webhooks?since=${hours(range)}`)
     paths.push(`statistics/failures?since=${hours(range)}`)
     paths.push(`statistics/event-types?since=${hours(range)}`)
   }

@@ -96,7 +96,8 @@ async function readParts(
   const { rows } = await queryable.query<Part>(
     `SELECT
        row.webhook_id,
-       floor(EXTRACT(EPOCH FROM row.at - $6::timestamptz) / $7::integer)::integer AS bar,
+       -- Arithmetic on the difference would be numeric, and cost twice as much as all the rest.
+       width_bucket(row.at, $6::timestamptz[]) - 1 AS bar,
        SUM(row.delivered)::integer AS delivered,
        SUM(row.retry)::integer AS retry,
        SUM(row.failed)::integer AS failed,
@@ -109,9 +110,13 @@ async function readParts(
        AND row.at >= span.since
        AND row.at < span.until
      GROUP BY 1, 2`,
-    [projectId, webhookIds, units, since, until, range.since, range.bucketSeconds],
+    [projectId, webhookIds, units, since, until, barStarts(range)],
   )
   return rows
+}
+
+function barStarts({ since, bucketSeconds }: Range): Date[] {
+  return Array.from({ length: barCount }, (_, bar) => new Date(since.getTime() + bar * bucketSeconds * 1_000))
 }
 
 type Whole = Histogram & LastError

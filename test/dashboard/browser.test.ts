@@ -9,17 +9,23 @@ import { dailyWork } from './work.ts'
 if (browserMissing) {
   process.stderr.write('The dashboard is not tested in a browser: name a Chromium in TEST_CHROMIUM.\n')
 }
+/** What a browser shows is the same on any PostgreSQL: once is enough for CI. */
+const isOnOtherPostgres = process.env['TEST_POSTGRES_BIN'] !== undefined
 
 // One file, since one browser and one server are enough: starting them takes as long as a test.
-describe.skipIf(browserMissing)('the dashboard in a browser', { timeout: 90_000 }, () => {
-  let stage: Stage
-  beforeAll(async () => {
-    stage = await openStage()
-  }, 120_000)
-  afterAll(() => stage[Symbol.asyncDispose]())
+describe.skipIf(browserMissing || isOnOtherPostgres)(
+  'the dashboard in a browser',
+  { timeout: 90_000 },
+  () => {
+    let stage: Stage
+    beforeAll(async () => {
+      stage = await openStage()
+    }, 120_000)
+    afterAll(() => stage[Symbol.asyncDispose]())
 
-  storyOfAFailure(() => stage)
-  dailyWork(() => stage)
-  everyPage(() => stage)
-  hostileContent(() => stage)
-})
+    storyOfAFailure(() => stage)
+    dailyWork(() => stage)
+    everyPage(() => stage)
+    hostileContent(() => stage)
+  },
+)

@@ -44,7 +44,7 @@ export function everyPage(opened: () => Stage): void {
       await page.locator('html[data-mantine-color-scheme=dark]').waitFor()
       expect(await seriousFaults(page, ['color-contrast']), `${path} in the dark`).toEqual([])
       await page.setViewportSize({ width: 390, height: 844 })
-      expect(await overflow(page), `${path} on a narrow screen`).toBe(0)
+      await expect.poll(() => overflow(page), { message: `${path} on a narrow screen` }).toBe(0)
       await page.setViewportSize({ width: 1280, height: 900 })
       await page.emulateMedia({ colorScheme: 'light' })
     }
