@@ -254,7 +254,7 @@ describe('with a public key (v1a), verify', () => {
 
   it.each([
     ['the signature without padding', (text: string) => text.replaceAll('=', '')],
-    ['the signature in the alphabet of URLs', (text: string) => text.replaceAll(/[+/]/g, '-')],
+    ['the signature in the alphabet of URLs', (text: string) => text.replace(/[+/]|.(?==*$)/, '-')],
     ['a signature that is cut', (text: string) => text.slice(0, -8)],
     ['the signature as one of v1', (text: string) => text.replace('v1a', 'v1')],
     ['an HMAC with the public key', () => new Webhook(key.public.slice(5)).sign(id, now, body)],
