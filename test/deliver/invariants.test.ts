@@ -128,7 +128,7 @@ it(
           await check(model)
         }
       }),
-      { numRuns: 30 },
+      { numRuns: 50 },
     )
   },
   120_000,
