@@ -104,35 +104,30 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('cancel' as const), which }) },
 )
 
-it(
-  'any sequence of publish, claim, answer, crash, stall, rescue, retry and cancel keeps the invariants',
-  { timeout: 60_000 },
-  async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.array(step, { minLength: 30, maxLength: 60, size: 'max' }), async (steps) => {
-        await database.query('DELETE FROM postrider.deliveries')
-        await database.query(
-          'TRUNCATE postrider.delivery_queue, postrider.delivery_schedule, postrider.workers',
-        )
-        const clock = new MovedClock()
-        const model: Model = {
-          clock,
-          shift: await beginShift(clock),
-          stale: [],
-          published: 0,
-          finished: new Map(),
-          alone: new Map(),
-        }
-        for (const each of [{ kind: 'publish' } as const, ...steps]) {
-          await take(each, model)
-          await check(model)
-        }
-      }),
-      { numRuns: 50 },
-    )
-  },
-  120_000,
-)
+it('any sequence of publish, claim, answer, crash, stall, rescue, retry and cancel keeps the invariants', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 30, maxLength: 60, size: 'max' }), async (steps) => {
+      await database.query('DELETE FROM postrider.deliveries')
+      await database.query(
+        'TRUNCATE postrider.delivery_queue, postrider.delivery_schedule, postrider.workers',
+      )
+      const clock = new MovedClock()
+      const model: Model = {
+        clock,
+        shift: await beginShift(clock),
+        stale: [],
+        published: 0,
+        finished: new Map(),
+        alone: new Map(),
+      }
+      for (const each of [{ kind: 'publish' } as const, ...steps]) {
+        await take(each, model)
+        await check(model)
+      }
+    }),
+    { numRuns: 50 },
+  )
+}, 120_000)
 
 async function beginShift(clock: MovedClock): Promise<Shift> {
   const life = new Life({ leaseSeconds: 15, clock })
@@ -152,7 +147,9 @@ async function take(each: Step, model: Model): Promise<void> {
       await publish(database, { projectId, type: 'tested', data: model.published })
       model.published += 1
       // So that many come as far as that.
-      await database.query('UPDATE postrider.deliveries SET max_rescues = 2 WHERE max_rescues = 5')
+      await database.query(
+        `UPDATE postrider.deliveries SET max_rescues = 2 WHERE max_rescues = 5 AND status = 'pending'`,
+      )
       // The rows carry the database's time, which goes on by itself.
       clock.advance(1)
       return
