@@ -35,13 +35,13 @@ export class HostileReceiver {
     this.#server.prependListener('connection', (socket) => {
       this.connections += 1
       this.#open.add(socket)
-      const port = socket.remotePort!
-      beneath.set(port, socket)
+      const ports = portsOf(socket)
+      beneath.set(ports, socket)
       socket.on('error', () => {})
       socket.on('close', () => {
         this.bytesRead += socket.bytesRead
         this.#open.delete(socket)
-        beneath.delete(port)
+        beneath.delete(ports)
       })
     })
   }
@@ -129,11 +129,15 @@ export function sendsAndCloses(text: string | Buffer): Behaviour {
   return (socket) => void socket.end(bytes(text))
 }
 
-/** The TCP connection beneath TLS, by the port at its other end. */
-const beneath = new Map<number, Socket>()
+/** The TCP connection beneath TLS, by the ports of both its ends. */
+const beneath = new Map<string, Socket>()
+
+function portsOf({ localPort, remotePort }: Socket): string {
+  return `${localPort} ${remotePort}`
+}
 
 function reset(socket: Socket): void {
-  beneath.get(socket.remotePort!)?.resetAndDestroy()
+  beneath.get(portsOf(socket))!.resetAndDestroy()
 }
 
 /** By TCP RST, once what it sends is on its way. */
