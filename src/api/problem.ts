@@ -1,5 +1,5 @@
 import { type FieldError, PostriderError } from '../contract/errors.ts'
-import { isLockedOut, isTransient, isUnavailable } from '../database/transient.ts'
+import { isUnavailable, mayPass } from '../database/transient.ts'
 
 /** Any error as one of ours: of what only the database or a mistake of ours knows, nothing gets out. */
 export function asPostriderError(error: unknown): PostriderError {
@@ -10,7 +10,7 @@ export function asPostriderError(error: unknown): PostriderError {
       retryAfterSeconds: 5,
     })
   }
-  if (isTransient(error) || isLockedOut(error)) {
+  if (mayPass(error)) {
     return new PostriderError('unavailable', 'Another change was in the way. Try again.', {
       cause: error,
       retryAfterSeconds: 1,

@@ -15,8 +15,13 @@ const unavailable: ReadonlySet<string> = new Set([
 const contended: ReadonlySet<string> = new Set([sqlstate.serializationFailure, sqlstate.deadlockDetected])
 
 /** True when somebody else held a lock for longer than one waits. */
-export function isLockedOut(error: unknown): boolean {
+function isLockedOut(error: unknown): boolean {
   return sqlstateOf(error) === sqlstate.lockNotAvailable
+}
+
+/** True when nothing is wrong with the work itself: the database is away, or somebody is in the way. */
+export function mayPass(error: unknown): boolean {
+  return isTransient(error) || isLockedOut(error)
 }
 
 const socketErrors: ReadonlySet<string> = new Set([

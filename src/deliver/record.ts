@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { Queryable } from '../database/database.ts'
-import { isLockedOut, isTransient, retrying } from '../database/transient.ts'
+import { mayPass, retrying } from '../database/transient.ts'
 import type { Logger } from '../log.ts'
 import { attemptNumber, type ClaimedDelivery } from './claim.ts'
 import type { Outcome } from './judge.ts'
@@ -157,11 +157,6 @@ export class Recorder {
 interface Written {
   written: ReadonlySet<string>
   refused: ReadonlyMap<string, unknown>
-}
-
-/** The database is away, or somebody holds what is to be written: nothing is wrong with the results. */
-function mayPass(error: unknown): boolean {
-  return isTransient(error) || isLockedOut(error)
 }
 
 function withoutAnswer(result: Result): Result {

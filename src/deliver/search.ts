@@ -10,8 +10,9 @@ export interface SearchResults {
 }
 
 const most = 8
-/** Deliveries of all projects stand in the index of ids: no more of them are looked at. */
-const lookedAt = 2_000
+
+/** The rows of a long transaction bear the time of its begin, their ids that of each insertion. */
+const slackMs = 60_000
 
 /**
  * Finds things of a project by the beginning of their id, and webhooks and applications by a part of their name; for no
@@ -63,19 +64,25 @@ export async function search(queryable: Queryable, projectId: string, text: stri
      LIMIT ${most}`,
     range,
   )
+  // By the time in the id, since the index of ids holds those of all projects: only a whole id is looked up there.
+  const isWhole = ids.first === ids.last
   const deliveries = await queryable.query<Delivery>(
     `SELECT ${listed}
-     FROM (
-       SELECT *
-       FROM postrider.deliveries AS delivery
-       WHERE delivery.id BETWEEN $2::uuid AND $3::uuid
-       ORDER BY delivery.id DESC
-       LIMIT ${lookedAt}
-     ) AS row
+     FROM postrider.deliveries AS row
      WHERE row.project_id = $1::uuid
-     ORDER BY row.id DESC
+       AND row.id BETWEEN $2::uuid AND $3::uuid
+       AND (
+         $4::double precision IS NULL
+         OR row.created_at BETWEEN to_timestamp($4::double precision / 1000)
+           AND to_timestamp($5::double precision / 1000)
+       )
+     ORDER BY row.created_at DESC, row.id DESC
      LIMIT ${most}`,
-    range,
+    [
+      ...range,
+      isWhole ? null : millisecondsOf(ids.first) - slackMs,
+      isWhole ? null : millisecondsOf(ids.last) + slackMs,
+    ],
   )
   return {
     webhooks: webhooks.rows,
@@ -83,6 +90,11 @@ export async function search(queryable: Queryable, projectId: string, text: stri
     events: events.rows,
     deliveries: deliveries.rows,
   }
+}
+
+/** When a UUIDv7 was made (RFC 9562 § 5.7: its first 48 bits). */
+function millisecondsOf(digits: string): number {
+  return parseInt(digits.slice(0, 12), 16)
 }
 
 /** The ids that begin with a text of four characters or more, if ids can. */

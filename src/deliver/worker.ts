@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { Database } from '../database/database.ts'
-import { isLockedOut, isTransient, retrying } from '../database/transient.ts'
+import { mayPass, retrying } from '../database/transient.ts'
 import { Listener } from '../database/wake.ts'
 import { createLifecycle, type Lifecycle } from '../lifecycle.ts'
 import type { Logger } from '../log.ts'
@@ -230,9 +230,7 @@ export class Worker {
     if (!held || this.#alone || this.#sent().length > 0) return
     try {
       const shift = await this.#liveShift()
-      if (held.shift === shift) {
-        if (!(await this.#noteAlone(held))) return
-      }
+      if (held.shift === shift && !(await this.#noteAlone(held))) return
     } catch (error) {
       logger.warn({ error }, 'nothing is sent until the database is back')
       return
@@ -287,7 +285,6 @@ export class Worker {
       recorder,
       // Ends attempts without a result: the life was ended by others, or the worker must stop.
       signal: AbortSignal.any([life.lost, this.#abort.signal]),
-      maySend: () => life.holds,
     }
     this.#finished = []
     this.#unrecorded.clear()
@@ -310,7 +307,7 @@ export class Worker {
 
   #hold(delivery: ClaimedDelivery, shift: Shift): void {
     const name = nameOf(delivery)
-    // The database crashed and forgot the claim: it has been claimed again, and is on its way already.
+    // A life that was lost may still hold it under the same number: when that lets go, it is found in this row.
     if (this.#held.has(name)) return
     const held: Held = { delivery, shift, isMarked: false }
     this.#load.hold(delivery)
@@ -398,8 +395,8 @@ export class Worker {
       return typeof ending === 'string' ? undefined : ending.outcome.kind === 'delivered'
     } catch (error) {
       logger.error({ error, delivery_id: delivery.id }, 'an attempt ended without a result')
-      // Without the database the lease runs out and somebody takes it over.
-      if (!isTransient(error)) await this.#interrupt(held)
+      // Where it could not be written for now, the lease runs out and somebody takes it over.
+      if (!mayPass(error)) await this.#interrupt(held)
       return undefined
     }
   }
@@ -411,7 +408,7 @@ export class Worker {
     try {
       const interrupted = await retrying(() => interruptSent(database, shift.life.id, attempt), {
         signal: this.#abort.signal,
-        when: (error) => isTransient(error) || isLockedOut(error),
+        when: mayPass,
       })
       this.#tell(interrupted, 'cut off: its result cannot be stored')
       if (shift === this.#shift) this.#finished.push(delivery.id)

@@ -1,6 +1,9 @@
 import type { Queryable } from '../database/database.ts'
 
-/** Rows in one transaction: short enough that nobody waits for its locks. */
+/**
+ * Rows in one transaction: short enough that nobody waits for its locks. In no order: the index by age has none, and to
+ * sort would be to read all that is old for each batch.
+ */
 const batchSize = 1_000
 
 export interface Expired {
@@ -48,7 +51,6 @@ async function deleteDeliveries(queryable: Queryable, cutoff: Date): Promise<num
        FROM postrider.deliveries
        WHERE created_at < $1::timestamptz
          AND status IN ('delivered', 'failed')
-       ORDER BY created_at
        LIMIT ${batchSize}
        FOR UPDATE SKIP LOCKED
      ))`,
@@ -69,7 +71,6 @@ async function deleteEvents(queryable: Queryable, cutoff: Date): Promise<number>
            WHERE delivery.event_id = event.id
              AND delivery.project_id = event.project_id
          )
-       ORDER BY event.created_at
        LIMIT ${batchSize}
        FOR UPDATE SKIP LOCKED
      ),

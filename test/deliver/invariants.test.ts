@@ -148,7 +148,11 @@ async function take(each: Step, model: Model): Promise<void> {
       model.published += 1
       // So that many come as far as that.
       await database.query(
-        `UPDATE postrider.deliveries SET max_rescues = 2 WHERE max_rescues = 5 AND status = 'pending'`,
+        `UPDATE postrider.deliveries
+         SET max_rescues = 2
+         WHERE max_rescues = 5
+           AND rescues = 0
+           AND status = 'pending'`,
       )
       // The rows carry the database's time, which goes on by itself.
       clock.advance(1)

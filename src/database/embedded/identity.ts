@@ -63,11 +63,16 @@ export function runAs(
 export async function giveTo(identity: Identity, path: string): Promise<void> {
   if (process.getuid?.() !== 0) return
   const { uid, gid } = identity.user ?? { uid: 0, gid: 0 }
-  const stat = await lstat(path)
-  if (stat.isSymbolicLink()) return
-  if (stat.uid !== uid) await chown(path, uid, gid)
-  if (!stat.isDirectory()) return
-  for (const name of await readdir(path)) await giveTo(identity, join(path, name))
+  try {
+    const stat = await lstat(path)
+    if (stat.isSymbolicLink()) return
+    if (stat.uid !== uid) await chown(path, uid, gid)
+    if (!stat.isDirectory()) return
+    for (const name of await readdir(path)) await giveTo(identity, join(path, name))
+  } catch (error) {
+    // A server that another process has started meanwhile deletes files of its own.
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  }
 }
 
 /** `nobody` where there is one, as nearly everywhere; else any user but root. */
