@@ -2,6 +2,7 @@ import type { AddressPolicy } from './address.ts'
 import type { Clock } from './clock.ts'
 import type { NewJob } from './contract/jobs.ts'
 import type { BucketName } from './contract/statistics.ts'
+import type { WebhookDraft } from './contract/webhooks.ts'
 import type { Queryable, Transactable } from './database/database.ts'
 import type { PageRequest } from './database/page.ts'
 import type { Notifier } from './database/wake.ts'
@@ -13,7 +14,7 @@ import { readChanges } from './deliver/live.ts'
 import { createReplay, type ReplayRequest } from './deliver/replay.ts'
 import { search } from './deliver/search.ts'
 import type { Sender } from './deliver/send.ts'
-import { sendTest, type TestEvent, type TestResult, type TestTarget } from './deliver/test-send.ts'
+import { sendTest, type TestEvent, type TestResult } from './deliver/test-send.ts'
 import { type EventFilter, getEvent, listEvents } from './publish/events.ts'
 import type { Publication } from './publish/publish.ts'
 import { ApiKeys } from './registry/api-keys.ts'
@@ -25,7 +26,7 @@ import { Projects } from './registry/projects.ts'
 import type { Cipher } from './registry/secrets.ts'
 import { Sessions } from './registry/sessions.ts'
 import { Users } from './registry/users.ts'
-import { type WebhookDraft, Webhooks } from './registry/webhooks.ts'
+import { Webhooks, type WebhookTarget } from './registry/webhooks.ts'
 import type { DefaultPolicy } from './registry/webhook-policy.ts'
 import { readFailing } from './statistics/failing.ts'
 import { type RangeRequest, resolveBars, resolveBuckets } from './statistics/range.ts'
@@ -138,7 +139,9 @@ export class Operations {
   readonly statistics = {
     ofProject: (projectId: string, request: RangeRequest & { bucket?: BucketName | undefined } = {}) => {
       const now = this.#options.clock.now()
-      return readStatistics(this.#database, { projectId }, { range: resolveBuckets(request, now), now })
+      return this.#reading((database) =>
+        readStatistics(database, { projectId }, { range: resolveBuckets(request, now), now }),
+      )
     },
     ofWebhook: async (
       projectId: string,
@@ -148,7 +151,7 @@ export class Operations {
       await this.webhooks.get(projectId, webhookId)
       const now = this.#options.clock.now()
       const range = resolveBuckets(request, now)
-      return readStatistics(this.#database, { projectId, webhookId }, { range, now })
+      return this.#reading((database) => readStatistics(database, { projectId, webhookId }, { range, now }))
     },
     /** Of the webhooks of one page of their list. */
     ofWebhooks: async (projectId: string, request: RangeRequest = {}, page: PageRequest = {}) => {
@@ -156,33 +159,39 @@ export class Operations {
       const range = resolveBars(request, now)
       const { rows, next_cursor } = await this.webhooks.list(projectId, page)
       const webhookIds = rows.map(({ id }) => id)
-      const summaries = await readSummaries(this.#database, { projectId, webhookIds }, { range, now })
+      const summaries = await this.#reading((database) =>
+        readSummaries(database, { projectId, webhookIds }, { range, now }),
+      )
       return { rows: summaries, next_cursor }
     },
     /** The webhooks that fail most, and the newest deliveries that failed for good. */
     failures: async (projectId: string, request: RangeRequest = {}) => {
       const range = resolveBuckets(request, this.#options.clock.now())
       const newest = await listDeliveries(this.#database, projectId, { status: 'failed' }, { limit: 10 })
-      return { webhooks: await readFailing(this.#database, projectId, range), deliveries: newest.rows }
+      const webhooks = await this.#reading((database) => readFailing(database, projectId, range))
+      return { webhooks, deliveries: newest.rows }
     },
     eventTypes: async (projectId: string, request: RangeRequest = {}) => {
       const now = this.#options.clock.now()
       const range = resolveBars(request, now)
-      const event_types = await readVolumes(this.#database, projectId, { range, now })
+      const event_types = await this.#reading((database) => readVolumes(database, projectId, { range, now }))
       return { since: range.since, until: range.until, event_types }
     },
   }
 
   /** Finds things by the beginning of their id or a part of their name. */
   search(projectId: string, text: string) {
-    return search(this.#database, projectId, text)
+    return this.#reading((database) => search(database, projectId, text))
   }
 
   /** What happened with deliveries since a moment, the newest of it; without one, only until when that is known. */
   async changes(projectId: string, since: Date | undefined) {
     const at = this.#options.clock.now()
     const limit = 500
-    return { at, limit, changes: since ? await readChanges(this.#database, projectId, { since, limit }) : [] }
+    const changes = since
+      ? await this.#reading((database) => readChanges(database, projectId, { since, limit }))
+      : []
+    return { at, limit, changes }
   }
 
   readonly webhookTests = {
@@ -194,7 +203,12 @@ export class Operations {
       this.#sendTest(this.webhooks.draftTarget(projectId, draft), event),
   }
 
-  #sendTest(target: TestTarget, event: TestEvent): Promise<TestResult> {
+  /** Several statements in one transaction: of each alone the beginning and the end would be two more. */
+  #reading<Result>(work: (database: Queryable) => Promise<Result>): Promise<Result> {
+    return this.#database.transaction(work)
+  }
+
+  #sendTest(target: WebhookTarget, event: TestEvent): Promise<TestResult> {
     return sendTest(this.#database, target, event, this.#options)
   }
 

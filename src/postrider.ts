@@ -8,7 +8,6 @@ import type { Actor } from './database/scope.ts'
 import { requireTenantRole } from './database/tenant-role.ts'
 import { isContended, isTransient, retrying } from './database/transient.ts'
 import { Notifier } from './database/wake.ts'
-import type { ClaimedDelivery } from './deliver/claim.ts'
 import type { Ending } from './deliver/deliver.ts'
 import { failOverdue } from './deliver/inactive.ts'
 import { stepJob } from './deliver/job-steps.ts'
@@ -23,12 +22,12 @@ import { Metrics } from './metrics.ts'
 import { Operations } from './operations.ts'
 import { type NewEvent, type Publication, publish, publishJson, publishMany } from './publish/publish.ts'
 import { noteAction } from './registry/audit-log.ts'
+import { ownHeaders, signingSecrets } from './registry/credentials.ts'
 import { Links } from './registry/links.ts'
 import { Logins } from './registry/logins.ts'
 import { sealPlainSecrets } from './registry/reencrypt.ts'
 import { requireKeys } from './registry/required-keys.ts'
 import { Cipher, type EncryptionKey } from './registry/secrets.ts'
-import { ownHeaders, signingSecrets } from './registry/webhooks.ts'
 import { expire } from './retain/expire.ts'
 import { type Chore, createUpkeep } from './retain/upkeep.ts'
 import { sampleBacklog } from './statistics/backlog.ts'
@@ -165,7 +164,7 @@ export class Postrider {
       pollMs: options.pollMs ?? 500,
       // The longest deadline of an attempt, and a little for writing its result.
       drainMs: 15_500,
-      onEnding: (delivery, ending) => this.#measure(delivery, ending),
+      onEnding: (_delivery, ending) => this.#measure(ending),
       onRescue: (count) => this.metrics.rescued.inc(count),
     })
     this.metrics = new Metrics(this.#database, () => this.#worker.inFlight)
@@ -443,7 +442,7 @@ export class Postrider {
     ]
   }
 
-  #measure(_delivery: ClaimedDelivery, ending: Ending): void {
+  #measure(ending: Ending): void {
     this.metrics.attempts.inc({ outcome: typeof ending === 'string' ? ending : ending.outcome.kind })
     if (typeof ending !== 'string') this.metrics.attemptSeconds.observe(ending.durationMs / 1_000)
   }

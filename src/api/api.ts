@@ -9,10 +9,11 @@ import { answerText } from './answer.ts'
 import { authorize, type Caller } from './authorize.ts'
 import { readBody } from './body.ts'
 import { type Call, calls, type JsonRouteName } from './calls.ts'
-import type { App, Context, Environment } from './context.ts'
+import { type App, type Context, type Environment, honoPath } from './context.ts'
 import type { AdminCalls, Engine, ProjectCalls } from './engine.ts'
 import { addLive, LiveStreams } from './live.ts'
-import { type Gate, hash } from './gate.ts'
+import { hashOfKey } from '../registry/api-key.ts'
+import type { Gate } from './gate.ts'
 import { FrontDesk, type Visitor } from './login.ts'
 import { observe } from './observe.ts'
 import { type OidcOptions, Provider } from './oidc.ts'
@@ -61,7 +62,7 @@ export function createApi(options: ApiOptions): Api {
   const app: App = new Hono<Environment>().basePath(basePath === '' ? '/' : basePath)
   const gate: Gate = {
     engine,
-    adminKeyHash: adminKey ? hash(adminKey) : undefined,
+    adminKeyHash: adminKey ? hashOfKey(adminKey) : undefined,
     limits: options.limits ?? noRateLimits,
     site: { publicUrl: options.publicUrl ?? null, basePath },
   }
@@ -218,10 +219,6 @@ const thingNames: Record<string, string> = {
   user_id: 'user',
   session_id: 'session',
   invitation_id: 'invitation',
-}
-
-function honoPath(path: string): string {
-  return path.replaceAll(/\{(\w+)\}/g, ':$1')
 }
 
 function corsOptions(origins: readonly string[]) {

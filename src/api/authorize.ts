@@ -3,10 +3,10 @@ import { notFound, PostriderError } from '../contract/errors.ts'
 import { type KeyRole, keyRoles } from '../contract/projects.ts'
 import type { Access } from '../contract/routes.ts'
 import { isUuid } from '../ids.ts'
-import { idOfKey } from '../registry/api-key.ts'
+import { hashOfKey, idOfKey } from '../registry/api-key.ts'
 import type { KeyOwner } from '../registry/api-keys.ts'
 import type { Holder } from '../registry/sessions.ts'
-import { type Gate, hash } from './gate.ts'
+import type { Gate } from './gate.ts'
 import { readSession, requireOwnPage, type UsedSession } from './session.ts'
 
 /** Who makes a call. */
@@ -68,7 +68,7 @@ async function identifyKey(
     limits.refused(undefined, address)
     throw new PostriderError('unauthorized', 'Send a key as authorization: Bearer KEY.')
   }
-  const keyHash = hash(key)
+  const keyHash = hashOfKey(key)
   const limited = { keyHash: keyHash.toString('base64'), address }
   if (adminKeyHash && timingSafeEqual(keyHash, adminKeyHash)) {
     limits.known(limited.keyHash)

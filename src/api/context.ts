@@ -24,3 +24,8 @@ export interface Environment {
 
 export type App = Hono<Environment, BlankSchema, string>
 export type Context = HonoContext<Environment>
+
+/** A path of the table of routes as Hono writes it. */
+export function honoPath(path: string): string {
+  return path.replaceAll(/\{(\w+)\}/g, ':$1')
+}

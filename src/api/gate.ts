@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import type { Engine } from './engine.ts'
 import type { RateLimits } from './rate-limit.ts'
 import type { Site } from './site.ts'
@@ -10,8 +9,4 @@ export interface Gate {
   adminKeyHash: Buffer | undefined
   limits: RateLimits
   site: Site
-}
-
-export function hash(key: string): Buffer {
-  return createHash('sha256').update(key).digest()
 }

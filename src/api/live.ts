@@ -4,7 +4,7 @@ import { routes } from '../contract/routes.ts'
 import { strict } from '../contract/text.ts'
 import { authorize } from './authorize.ts'
 import type { Gate } from './gate.ts'
-import type { App } from './context.ts'
+import { type App, honoPath } from './context.ts'
 import type { Changes } from './engine.ts'
 import { LiveStream } from './live-stream.ts'
 import { readQuery } from './query.ts'
@@ -182,7 +182,7 @@ function resumeFrom(lastEventId: string | null): Date | undefined {
 /** The one call that answers with a stream. */
 export function addLive(app: App, gate: Gate, streams: LiveStreams): void {
   const route = routes.streamDeliveries
-  app.get(route.path.replaceAll(/\{(\w+)\}/g, ':$1'), async (context) => {
+  app.get(honoPath(route.path), async (context) => {
     const request = context.req.raw
     const projectId = context.req.param('project_id')!
     context.set('route', route.path)

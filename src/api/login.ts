@@ -1,11 +1,12 @@
 import { timingSafeEqual } from 'node:crypto'
 import { invalidField, PostriderError } from '../contract/errors.ts'
 import type { LinkAcceptance, LinkDetails, Login, PasswordChange, SessionState } from '../contract/users.ts'
+import { hashOfKey } from '../registry/api-key.ts'
 import type { KeyOwner } from '../registry/api-keys.ts'
 import type { NewSession, OpenSession, SessionUser, Visit } from '../registry/sessions.ts'
 import { csrfTokenOf } from '../registry/token.ts'
 import type { Users } from '../registry/users.ts'
-import { type Gate, hash } from './gate.ts'
+import type { Gate } from './gate.ts'
 import {
   noSessionCookie,
   readSession,
@@ -127,7 +128,7 @@ export class FrontDesk {
     if (await this.#knowsOwner()) {
       throw new PostriderError('forbidden', 'There is an owner: log in by email and password, not by a key.')
     }
-    const keyHash = hash(key)
+    const keyHash = hashOfKey(key)
     if (adminKeyHash && timingSafeEqual(keyHash, adminKeyHash)) {
       return engine.logins.withAdminKey(adminKeyHash, visitor)
     }

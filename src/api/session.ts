@@ -1,15 +1,13 @@
 import { timingSafeEqual } from 'node:crypto'
 import { PostriderError } from '../contract/errors.ts'
-import type { OpenSession } from '../registry/sessions.ts'
+import { type OpenSession, wholeDays } from '../registry/sessions.ts'
 import { csrfTokenOf, hashOfToken } from '../registry/token.ts'
 import type { Gate } from './gate.ts'
 import { cookie, homeOf, readCookie, type Site } from './site.ts'
 
-/** The session that a browser's cookie opens. */
-
 const cookieName = 'postrider_session'
-/** Of browsers a cookie that is kept for longer is no more than a session of the database is. */
-const cookieSeconds = 30 * 86_400
+/** As long as a session can last at most. */
+const cookieSeconds = wholeDays * 86_400
 const tokenForm = /^[A-Za-z0-9_-]{43}$/
 
 export interface UsedSession extends OpenSession {

@@ -23,8 +23,6 @@ export interface Deliverer {
   timeoutMs: number
   /** Ends the attempt without a result, when the worker must stop. */
   signal: AbortSignal
-  /** Asked when a request is about to be written to its socket: is it still this worker's to send? */
-  maySend: () => boolean
 }
 
 /** `interrupted`: the worker stopped it. `superseded`: this life was ended and the delivery is somebody else's. */
@@ -50,7 +48,7 @@ export async function deliver(
       : await deliverer.sender.send(request, {
           timeoutMs: delivery.timeout_ms ?? deliverer.timeoutMs,
           signal: deliverer.signal,
-          maySend: deliverer.maySend,
+          maySend: () => deliverer.life.holds,
         })
   onAnswer()
   if (answer.kind === 'error' && answer.class === 'aborted') return 'interrupted'

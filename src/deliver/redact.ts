@@ -15,9 +15,10 @@ const shortestBeginning = 3
 /** Request headers as the history keeps them. */
 export function redactHeaders(
   headers: Readonly<Record<string, string>>,
-  ownHeaderNames: Iterable<string>,
-): Record<string, string> {
-  const own = new Set(Array.from(ownHeaderNames, (name) => name.toLowerCase()))
+  ownHeaderNames: readonly string[],
+): Readonly<Record<string, string>> {
+  if (ownHeaderNames.length === 0) return headers
+  const own = new Set(ownHeaderNames.map((name) => name.toLowerCase()))
   return mapValues(headers, (value, name) => (own.has(name.toLowerCase()) ? redacted : value))
 }
 

@@ -201,7 +201,8 @@ async function interrupt(
 
 /**
  * The safety net under all of it: an unfinished delivery that stands neither in the queue nor in the schedule nor in a
- * line nor in a worker's row goes back into the queue. There should be none; it reads the whole table. Answers how many.
+ * line nor in a worker's row goes into the schedule, and from there into the queue. There should be none; it reads the
+ * whole table. Answers how many.
  */
 export async function requeueLost(database: Database): Promise<number> {
   const { rowCount } = await database.queryPatiently(

@@ -1,22 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { v7 as uuidv7 } from 'uuid'
 import type { Clock } from '../clock.ts'
 import type { Queryable } from '../database/database.ts'
+import { newId } from '../ids.ts'
+import type { WebhookTarget } from '../registry/webhooks.ts'
 import type { FailureClass } from './failure.ts'
 import { judge } from './judge.ts'
 import type { Sender } from './send.ts'
 import { sign } from './sign.ts'
-
-/** Where a test goes: a saved webhook, or a draft of one. */
-export interface TestTarget {
-  projectId: string
-  url: string
-  secrets: readonly string[]
-  headers: Readonly<Record<string, string>>
-  application_id: string | null
-  environment_name: string | null
-  timeout_ms: number
-}
 
 export interface TestEvent {
   type?: string | undefined
@@ -36,12 +26,12 @@ export type TestResult = {
  */
 export async function sendTest(
   queryable: Queryable,
-  target: TestTarget,
+  target: WebhookTarget,
   { type = 'webhook.test', data = '{"message":"A test from Postrider"}' }: TestEvent,
   { sender, clock }: { sender: Sender; clock: Clock },
 ): Promise<TestResult> {
   const now = clock.now()
-  const eventId = uuidv7()
+  const eventId = newId()
   const { rows } = await queryable.query<{ body: string }>(
     `SELECT postrider.envelope(
        $1::uuid, $2::uuid, $3::text, $4::jsonb::text, $5::uuid, $6::text, $7::timestamptz

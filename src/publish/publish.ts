@@ -36,7 +36,7 @@ export async function publish(
   channel: string | null = null,
 ): Promise<Publication> {
   checkFields(event)
-  const [publication] = await publishing('', () =>
+  const [publication] = await publishing(() =>
     queryable.query<Publication>(
       `SELECT published.id, published.deliveries, published.duplicate
        FROM (SELECT CASE WHEN $8::text IS NOT NULL THEN pg_notify($8::text, '') END) AS woken
@@ -100,7 +100,7 @@ export function publishJson(
     channel = null,
   }: { projectId: string; eventsJson: string; channel?: string | null },
 ): Promise<Publication[]> {
-  return publishing('', () =>
+  return publishing(() =>
     queryable.query<Publication>(
       `SELECT published.id, published.deliveries, published.duplicate
        FROM (SELECT CASE WHEN $3::text IS NOT NULL THEN pg_notify($3::text, '') END) AS woken
@@ -128,20 +128,17 @@ function checkFields(event: NewEvent, path = ''): void {
 
 const rfc3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i
 
-async function publishing(
-  pathPrefix: string,
-  run: () => Promise<{ rows: Publication[] }>,
-): Promise<Publication[]> {
+async function publishing(run: () => Promise<{ rows: Publication[] }>): Promise<Publication[]> {
   try {
     const { rows } = await run()
     return rows
   } catch (error) {
-    throw describe(error, pathPrefix)
+    throw describe(error)
   }
 }
 
 /** The functions name the field in the error's COLUMN; what jsonb itself refuses has none. */
-function describe(error: unknown, pathPrefix: string): unknown {
+function describe(error: unknown): unknown {
   const state = sqlstateOf(error)
   const path = columnOf(error)
   const options = { cause: error }
@@ -164,19 +161,15 @@ function describe(error: unknown, pathPrefix: string): unknown {
         errors: [{ path, message: 'is larger than 256 KiB with its numbers written out' }],
       })
     case sqlstate.untranslatableCharacter:
-      return invalidField(
-        `${pathPrefix}data`,
-        'holds the character \\u0000, which PostgreSQL cannot store',
-        options,
-      )
+      return invalidField('data', 'holds the character \\u0000, which PostgreSQL cannot store', options)
     case sqlstate.characterNotInRepertoire:
       return invalidField('', 'a value holds the character \\u0000, which PostgreSQL cannot store', options)
     case sqlstate.invalidTextRepresentation:
       return invalidField('', 'a value is no UUID, or the JSON has a lone surrogate such as \\ud800', options)
     case sqlstate.numericValueOutOfRange:
-      return invalidField(`${pathPrefix}data`, 'has a number of more than 1,000 digits', options)
+      return invalidField('data', 'has a number of more than 1,000 digits', options)
     case sqlstate.statementTooComplex:
-      return invalidField(`${pathPrefix}data`, 'is nested deeper than 64 levels', options)
+      return invalidField('data', 'is nested deeper than 64 levels', options)
     case undefined:
     default:
       return error

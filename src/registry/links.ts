@@ -49,11 +49,6 @@ export class Links {
     return { kind, email, project_name, role, has_account, expires_at }
   }
 
-  /** Whose password a try to accept it would be about, for the limits of logins. */
-  async emailOf(token: string): Promise<string | null> {
-    return (await this.#find(token)).email
-  }
-
   /**
    * Makes or finds the user, lets in, and logs in. With a wrong password of a user there is, `undefined`; the link stays.
    *

@@ -11,7 +11,7 @@ import { hashOfToken, newToken } from './token.ts'
 
 /** A session ends so long after its last use, and so long after the login. */
 const idleDays = 7
-const wholeDays = 30
+export const wholeDays = 30
 /** As often a session that is in use is written down as used. */
 const noteMinutes = 5
 const dayMs = 86_400_000

@@ -30,9 +30,6 @@ import {
 } from './webhook-rows.ts'
 import { checkedUrl, checkSettings } from './webhook-rules.ts'
 
-export { ownHeaders, signingSecrets } from './credentials.ts'
-export type { WebhookDraft } from '../contract/webhooks.ts'
-
 export interface WebhooksOptions {
   database: Transactable
   cipher: Cipher

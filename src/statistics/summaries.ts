@@ -47,17 +47,19 @@ export async function readSummaries(
     }
   })
   const backlogs = await readBacklogs(queryable, { ...scope, now, limit: countedTo })
+  const partsOf = Map.groupBy(parts, ({ webhook_id }) => webhook_id)
+  const wholesOf = Map.groupBy(wholes, ({ webhook_id }) => webhook_id)
 
   return webhookIds.map((id) => {
     const totals = { delivered: 0, retry: 0, failed: 0, interrupted: 0 }
     const attempts = Array.from({ length: barCount }, () => 0)
     const failures = Array.from({ length: barCount }, () => 0)
-    for (const part of parts.filter(({ webhook_id }) => webhook_id === id)) {
+    for (const part of partsOf.get(id) ?? []) {
       addTo(totals, part)
       attempts[part.bar]! += part.delivered + part.retry + part.failed + part.interrupted
       failures[part.bar]! += part.retry + part.failed
     }
-    const own = wholes.filter(({ webhook_id }) => webhook_id === id)
+    const own = wholesOf.get(id) ?? []
     const last = own.reduce<typeof noError>(
       (one, other) => (timeOf(other) > timeOf(one) ? other : one),
       noError,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { createApi } from '../../src/api/api.ts'
-import { hash } from '../../src/api/gate.ts'
+import { hashOfKey } from '../../src/registry/api-key.ts'
 import { Buckets, createRateLimits, networkOf } from '../../src/api/rate-limit.ts'
 import { newId } from '../../src/ids.ts'
 import { generateKey } from '../../src/registry/api-key.ts'
@@ -84,7 +84,7 @@ async function startLimited() {
     limits,
     /** As if so many calls had been made with a key that is known. */
     useUp: (key: string, calls: number) => {
-      for (let made = 0; made < calls; made += 1) limits.call(hash(key).toString('base64'), '192.0.2.1')
+      for (let made = 0; made < calls; made += 1) limits.call(hashOfKey(key).toString('base64'), '192.0.2.1')
     },
     adminKey,
     project: await createProject(),

@@ -1,15 +1,15 @@
-import { ActionIcon, Button, Modal, TextInput } from '@mantine/core'
+import { Button, Modal, TextInput } from '@mantine/core'
 import { useState } from 'react'
 import { useProjectChange, useProjectList } from '../api/queries.ts'
 import type { Application } from '../api/types.ts'
-import { ConfirmDelete } from '../parts/confirm.tsx'
 import { Id } from '../parts/copy.tsx'
 import { Icon } from '../parts/icons.tsx'
 import { Page } from '../parts/page.tsx'
+import { useRemoval } from '../parts/removal.tsx'
 import { Empty, Loading, Problem } from '../parts/states.tsx'
 import { type Column, More, Table } from '../parts/table.tsx'
 import { Ago } from '../parts/time.tsx'
-import { tell, tellError } from '../parts/toasts.tsx'
+import { tell } from '../parts/toasts.tsx'
 import { useCurl } from '../parts/webhook-name.tsx'
 import { useMay } from '../shell/project.ts'
 
@@ -41,8 +41,12 @@ export default function Applications() {
 function ApplicationList({ mayManage }: { mayManage: boolean }) {
   const curl = useCurl()
   const list = useProjectList<'applications', Application>('applications', '/applications')
-  const [deleting, setDeleting] = useState<Application>()
-  const remove = useProjectChange<string, undefined>((send, id) => send('DELETE', `/applications/${id}`))
+  const removal = useRemoval<Application>({
+    word: 'Delete',
+    pathOf: ({ id }) => `/applications/${id}`,
+    nameOf: ({ name }) => name,
+    consequence: 'Webhooks that are for it become inactive, instead of getting the events of all others.',
+  })
   if (list.error && !list.items) return <Problem error={list.error} retry={() => void list.refetch()} />
   if (!list.items) return <Loading />
   if (list.items.length === 0) {
@@ -71,43 +75,13 @@ function ApplicationList({ mayManage }: { mayManage: boolean }) {
       narrow: 'hidden',
       cell: (row) => <Ago at={row.created_at} />,
     },
-    ...(mayManage
-      ? [
-          {
-            name: 'delete',
-            head: <span className="visually-hidden">Delete</span>,
-            align: 'right' as const,
-            cell: (row: Application) => (
-              <ActionIcon aria-label={`Delete ${row.name}`} title="Delete" onClick={() => setDeleting(row)}>
-                <Icon name="trash" size={15} />
-              </ActionIcon>
-            ),
-          },
-        ]
-      : []),
+    ...(mayManage ? [removal.column] : []),
   ]
   return (
     <div className="card">
       <Table label="Applications" columns={columns} rows={list.items} keyOf={({ id }) => id} />
       <More query={list} />
-      {deleting && (
-        <ConfirmDelete
-          name={deleting.name}
-          isPending={remove.isPending}
-          close={() => setDeleting(undefined)}
-          confirm={() =>
-            remove.mutate(deleting.id, {
-              onSuccess: () => {
-                tell(`${deleting.name} was deleted`)
-                setDeleting(undefined)
-              },
-              onError: tellError,
-            })
-          }
-        >
-          Webhooks that are for it become inactive, instead of getting the events of all others.
-        </ConfirmDelete>
-      )}
+      {removal.dialog}
     </div>
   )
 }

@@ -1,16 +1,16 @@
-import { ActionIcon, Button, Modal, NativeSelect, Radio, TextInput } from '@mantine/core'
+import { Button, Modal, NativeSelect, Radio, TextInput } from '@mantine/core'
 import { useState } from 'react'
 import { useProjectChange, useProjectList } from '../api/queries.ts'
 import type { ApiKey, CreatedApiKey, KeyRole } from '../api/types.ts'
-import { ConfirmDelete } from '../parts/confirm.tsx'
 import { Code, CopyButton, Id } from '../parts/copy.tsx'
 import { Icon } from '../parts/icons.tsx'
 import { Page } from '../parts/page.tsx'
+import { useRemoval } from '../parts/removal.tsx'
 import { Empty, Loading, Problem } from '../parts/states.tsx'
 import { Badge } from '../parts/status.tsx'
 import { type Column, More, Table } from '../parts/table.tsx'
 import { Ago } from '../parts/time.tsx'
-import { tell, tellError } from '../parts/toasts.tsx'
+import { tell } from '../parts/toasts.tsx'
 import { useCurl } from '../parts/webhook-name.tsx'
 import { useMay } from '../shell/project.ts'
 
@@ -42,8 +42,12 @@ export default function Keys() {
 function KeyList({ mayManage }: { mayManage: boolean }) {
   const curl = useCurl()
   const list = useProjectList<'api_keys', ApiKey>('api_keys', '/api-keys')
-  const [deleting, setDeleting] = useState<ApiKey>()
-  const revoke = useProjectChange<string, undefined>((send, id) => send('DELETE', `/api-keys/${id}`))
+  const removal = useRemoval<ApiKey>({
+    word: 'Revoke',
+    pathOf: ({ id }) => `/api-keys/${id}`,
+    nameOf: ({ name }) => name,
+    consequence: 'Whatever uses it is refused from this moment on.',
+  })
   if (list.error && !list.items) return <Problem error={list.error} retry={() => void list.refetch()} />
   if (!list.items) return <Loading />
   if (list.items.length === 0) {
@@ -79,44 +83,13 @@ function KeyList({ mayManage }: { mayManage: boolean }) {
       narrow: 'hidden',
       cell: (row) => <Ago at={row.created_at} />,
     },
-    ...(mayManage
-      ? [
-          {
-            name: 'revoke',
-            head: <span className="visually-hidden">Revoke</span>,
-            align: 'right' as const,
-            cell: (row: ApiKey) => (
-              <ActionIcon aria-label={`Revoke ${row.name}`} title="Revoke" onClick={() => setDeleting(row)}>
-                <Icon name="trash" size={15} />
-              </ActionIcon>
-            ),
-          },
-        ]
-      : []),
+    ...(mayManage ? [removal.column] : []),
   ]
   return (
     <div className="card">
       <Table label="API keys" columns={columns} rows={list.items} keyOf={({ id }) => id} />
       <More query={list} />
-      {deleting && (
-        <ConfirmDelete
-          name={deleting.name}
-          word="Revoke"
-          isPending={revoke.isPending}
-          close={() => setDeleting(undefined)}
-          confirm={() =>
-            revoke.mutate(deleting.id, {
-              onSuccess: () => {
-                tell(`${deleting.name} was revoked`)
-                setDeleting(undefined)
-              },
-              onError: tellError,
-            })
-          }
-        >
-          Whatever uses it is refused from this moment on.
-        </ConfirmDelete>
-      )}
+      {removal.dialog}
     </div>
   )
 }

@@ -3,9 +3,9 @@ import { useState } from 'react'
 import { ApiError } from '../api/client.ts'
 import { useProjectChange, useProjectList } from '../api/queries.ts'
 import type { CreatedInvitation, Invitation, KeyRole, Member } from '../api/types.ts'
-import { ConfirmDelete } from '../parts/confirm.tsx'
 import { Icon } from '../parts/icons.tsx'
 import { Card, Page } from '../parts/page.tsx'
+import { useRemoval } from '../parts/removal.tsx'
 import { Empty, Loading, Problem } from '../parts/states.tsx'
 import { Badge } from '../parts/status.tsx'
 import { type Column, More, Table } from '../parts/table.tsx'
@@ -49,11 +49,15 @@ export const roles: { value: KeyRole; label: string }[] = [
 
 function Members({ mayManage }: { mayManage: boolean }) {
   const list = useProjectList<'members', Member>('members', '/members')
-  const [leaving, setLeaving] = useState<Member>()
+  const removal = useRemoval<Member>({
+    word: 'Remove',
+    pathOf: ({ user_id }) => `/members/${user_id}`,
+    nameOf: ({ email }) => email,
+    consequence: 'They can see and change nothing of this project any more, from this moment on.',
+  })
   const change = useProjectChange<{ id: string; role: string }, Member>((send, { id, role }) =>
     send('PATCH', `/members/${id}`, { role }),
   )
-  const remove = useProjectChange<string, undefined>((send, id) => send('DELETE', `/members/${id}`))
   if (list.error && !list.items) return <Problem error={list.error} retry={() => void list.refetch()} />
   if (!list.items) return <Loading rows={3} />
   if (list.items.length === 0) {
@@ -103,44 +107,13 @@ function Members({ mayManage }: { mayManage: boolean }) {
       narrow: 'hidden',
       cell: ({ created_at }) => <Ago at={created_at} />,
     },
-    ...(mayManage
-      ? [
-          {
-            name: 'remove',
-            head: <span className="visually-hidden">Remove</span>,
-            align: 'right' as const,
-            cell: (row: Member) => (
-              <ActionIcon aria-label={`Remove ${row.email}`} title="Remove" onClick={() => setLeaving(row)}>
-                <Icon name="trash" size={15} />
-              </ActionIcon>
-            ),
-          },
-        ]
-      : []),
+    ...(mayManage ? [removal.column] : []),
   ]
   return (
     <div className="card">
       <Table label="Members" columns={columns} rows={list.items} keyOf={({ user_id }) => user_id} />
       <More query={list} />
-      {leaving && (
-        <ConfirmDelete
-          name={leaving.email}
-          word="Remove"
-          isPending={remove.isPending}
-          close={() => setLeaving(undefined)}
-          confirm={() =>
-            remove.mutate(leaving.user_id, {
-              onSuccess: () => {
-                tell(`${leaving.email} was removed`)
-                setLeaving(undefined)
-              },
-              onError: tellError,
-            })
-          }
-        >
-          They can see and change nothing of this project any more, from this moment on.
-        </ConfirmDelete>
-      )}
+      {removal.dialog}
     </div>
   )
 }
