@@ -18,5 +18,8 @@ export default defineConfig({
     testTimeout: 20_000,
     hookTimeout: 60_000,
     teardownTimeout: 30_000,
+    // On a machine with other work a wait may be too short: CI tries such a test once more, and tells which those were. A
+    // counterexample that was found is no accident.
+    ...(process.env['CI'] ? { retry: { count: 1, condition: /^(?!Property failed)/ } } : {}),
   },
 })
