@@ -38,6 +38,12 @@ export class Metrics {
     registers: [this.#registry],
   })
 
+  readonly filtered = new Counter({
+    name: 'postrider_deliveries_filtered_total',
+    help: 'Deliveries that this process did not send since the filter of their webhook kept them back.',
+    registers: [this.#registry],
+  })
+
   readonly rescued = new Counter({
     name: 'postrider_deliveries_rescued_total',
     help: 'Deliveries taken back from workers that died or lost the database.',
@@ -85,7 +91,8 @@ export class Metrics {
   }
 }
 
-async function readBacklog(queryable: Queryable): Promise<Backlog> {
+/** What waits, and for how many seconds the delivery that has been due the longest; counted no further than needed. */
+export async function readBacklog(queryable: Queryable): Promise<Backlog> {
   const { rows } = await queryable.query<{ pending: number; oldest: number }>(
     `WITH RECURSIVE queues AS (
        (

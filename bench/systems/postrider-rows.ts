@@ -46,7 +46,10 @@ async function seed(connectionString: string, wanted: Seed): Promise<void> {
   await database.close()
 }
 
-/** The table `seeded`: what each delivery and its event are to be, webhook by webhook in turn. */
+/**
+ * The table `seeded`: what each delivery and its event are to be, webhook by webhook in turn. All are older than the
+ * database: statistics of them were counted long ago.
+ */
 async function chooseRows(transaction: Queryable, { deliveries, state, tenant }: Seed): Promise<void> {
   await transaction.query(
     `CREATE TEMPORARY TABLE seeded ON COMMIT DROP AS
@@ -64,7 +67,8 @@ async function chooseRows(transaction: Queryable, { deliveries, state, tenant }:
      FROM (
        SELECT
          number,
-         ($1::double precision * (number::double precision / $2::integer - 1)) * interval '1 day' AS age
+         ($1::double precision * (number::double precision / $2::integer - 1)) * interval '1 day'
+           - interval '15 minutes' AS age
        FROM generate_series(1, $2::integer) AS number
      ) AS row
      JOIN (
@@ -143,13 +147,15 @@ async function schedule(transaction: Queryable): Promise<void> {
   )
 }
 
+/** Their ids tell when they were recorded: were that now, the upkeep would count them all while others are measured. */
 async function insertAttempts(transaction: Queryable, { state }: Seed): Promise<void> {
   await transaction.query(
     `INSERT INTO postrider.webhook_delivery_attempts (
-       delivery_id, attempt, started_at, duration_ms, request_headers, response_status, response_headers,
+       id, delivery_id, attempt, started_at, duration_ms, request_headers, response_status, response_headers,
        response_body, error, outcome
      )
      SELECT
+       uuidv7(created_at - now()),
        delivery_id,
        1,
        created_at,

@@ -8,6 +8,8 @@ const patienceMs = 5_000
 interface Line {
   running: number
   waiting: Set<() => void>
+  /** When a call of the project last came to its end well. */
+  answeredAtMs: number
 }
 
 /**
@@ -17,14 +19,19 @@ interface Line {
 export class Turns {
   readonly #lines = new Map<string, Line>()
 
-  /** @throws {PostriderError} `rate_limited`, if it was not its turn within five seconds */
+  /**
+   * @throws {PostriderError} if it was not its turn within five seconds: `rate_limited` where those before it take long,
+   * `unavailable` where none of them was answered
+   */
   async take<Result>(projectId: string, work: () => Promise<Result>): Promise<Result> {
-    const line = this.#lines.get(projectId) ?? { running: 0, waiting: new Set() }
+    const line = this.#lines.get(projectId) ?? { running: 0, waiting: new Set(), answeredAtMs: -Infinity }
     this.#lines.set(projectId, line)
     if (line.running < maxAtOnce) line.running += 1
     else await turn(line)
     try {
-      return await work()
+      const result = await work()
+      line.answeredAtMs = performance.now()
+      return result
     } finally {
       const [next] = line.waiting
       // The place goes from hand to hand.
@@ -34,7 +41,9 @@ export class Turns {
   }
 }
 
-function turn({ waiting }: Line): Promise<void> {
+function turn(line: Line): Promise<void> {
+  const { waiting } = line
+  const sinceMs = performance.now()
   return new Promise((resolve, reject) => {
     const come = (): void => {
       waiting.delete(come)
@@ -43,12 +52,20 @@ function turn({ waiting }: Line): Promise<void> {
     }
     const patience = setTimeout(() => {
       waiting.delete(come)
-      reject(
-        new PostriderError('rate_limited', 'Too many calls of this project take long. Try again in 1 s.', {
-          retryAfterSeconds: 1,
-        }),
-      )
+      reject(line.answeredAtMs > sinceMs ? tooMany() : nothingAnswered())
     }, patienceMs)
     waiting.add(come)
+  })
+}
+
+function tooMany(): PostriderError {
+  return new PostriderError('rate_limited', 'Too many calls of this project take long. Try again in 1 s.', {
+    retryAfterSeconds: 1,
+  })
+}
+
+function nothingAnswered(): PostriderError {
+  return new PostriderError('unavailable', 'The database answers no call of this project now. Try again.', {
+    retryAfterSeconds: 1,
   })
 }

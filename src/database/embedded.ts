@@ -185,8 +185,12 @@ async function startServer(start: Start, where: Home): Promise<{ bin: string; fa
 async function createDatabase(client: Client): Promise<void> {
   const { rows } = await client.query('SELECT FROM pg_database WHERE datname = $1::text', [DATABASE])
   if (rows.length > 0) return
-  await client.query(`CREATE DATABASE ${DATABASE}`).catch((error: { code?: string }) => {
+  try {
+    await client.query(`CREATE DATABASE ${DATABASE}`)
+    // The role bears the name of our schema: by the usual path, "$user" first, an application's tables would land there.
+    await client.query(`ALTER DATABASE ${DATABASE} SET search_path = public`)
+  } catch (error) {
     // Another process was faster.
-    if (error.code !== '42P04' && error.code !== '23505') throw error
-  })
+    if (!['42P04', '23505'].includes((error as { code?: string }).code ?? '')) throw error
+  }
 }

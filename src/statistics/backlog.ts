@@ -10,7 +10,7 @@ export interface Backlog {
 }
 
 /** In each of the three places; beyond it the sample says so many. */
-const sampledTo = 500_000
+const sampledTo = 200_000
 const mostTold = 100_000
 
 /** Notes what waits now, for each webhook and project that has a backlog. */

@@ -36,15 +36,24 @@ test('six calls of a project run at once, the seventh when one of them ended, an
 })
 
 test('a call that fails gives its place on, and one whose turn does not come is refused', async () => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
   const turns = new Turns()
   const begun: string[] = []
   const works = Array.from({ length: 6 }, (_, index) => work(begun, String(index)))
   const taken = works.map((each) => turns.take('one', each.work))
-  const late = turns.take('one', () => Promise.resolve('late'))
-  const refused = late.catch((error: unknown) => error)
+  const late = () => turns.take('one', () => work(begun, 'late').work()).catch((error: unknown) => error)
+  const lateForAll = late()
   await vi.advanceTimersByTimeAsync(5_000)
-  expect(await refused).toMatchObject({ code: 'rate_limited', retryAfterSeconds: 1 })
+  // Nothing was answered all the time: it is not the project that asks for too much.
+  expect(await lateForAll).toMatchObject({ code: 'unavailable', retryAfterSeconds: 1 })
+  works.push(work(begun, 'instead'))
+  const instead = turns.take('one', works[6]!.work)
+  const lateBehindOthers = late()
+  await vi.advanceTimersByTimeAsync(1_000)
+  works[5]!.end()
+  await vi.advanceTimersByTimeAsync(4_000)
+  expect(await lateBehindOthers).toMatchObject({ code: 'rate_limited', retryAfterSeconds: 1 })
+  expect(begun).not.toContain('late')
   const failing = turns
     .take('one', () => Promise.reject(new Error('failed')))
     .catch((error: Error) => error.message)
@@ -53,5 +62,5 @@ test('a call that fails gives its place on, and one whose turn does not come is 
   expect(await failing).toBe('failed')
   expect(await after).toBe('after')
   for (const each of works) each.end()
-  await Promise.all(taken)
+  await Promise.all([...taken, instead])
 })
