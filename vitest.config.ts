@@ -2,7 +2,8 @@ import { defineConfig } from 'vitest/config'
 
 /** What says nothing of the PostgreSQL that it runs on: on another one it need not run again. */
 const ofNoPostgres = [
-  'test/{bench,chaos,contract,dashboard,examples,verify}/**',
+  'test/{adapters,bench,chaos,client,contract,dashboard,event-types,examples,react,shape,verify}/**',
+  'test/docs/{blocks,kit,shell,site,types}.test.ts',
   'test/{address,canary,config,ids,layers,lifecycle,log,ports,readme,security}.test.ts',
   'test/cli/**',
   'test/database/embedded*.test.ts',

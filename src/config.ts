@@ -9,6 +9,7 @@ import {
   issuer,
   listOf,
   mailDomain,
+  nameOrId,
   onOrOff,
   oneOf,
   oneWord,
@@ -25,7 +26,7 @@ export type { EncryptionKey } from './setting-values.ts'
 
 export interface Setting<Value> {
   name: string
-  group: 'Database' | 'HTTP' | 'Keys' | 'Single sign-on' | 'Deliveries' | 'Logging'
+  group: 'Database' | 'HTTP' | 'Keys' | 'Single sign-on' | 'Deliveries' | 'Logging' | 'Command line'
   parse: (text: string) => Value
   fallback: Value
   /** The fallback in words, for the lists that people read. */
@@ -40,7 +41,7 @@ const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
 type LogLevel = (typeof logLevels)[number]
 
 /**
- * Every setting there is. What is read, what `postrider serve --help` lists and the table in the README
+ * Every setting there is. What is read, what `postrider serve --help` lists and docs/reference/settings.md
  * all come from here.
  */
 export const settings = {
@@ -267,6 +268,31 @@ export const settings = {
     fallback: 'info',
     default: 'info',
     description: 'The least that is logged: trace, debug, info, warn, error, fatal or silent.',
+  }),
+  clientUrl: setting<string | null>({
+    name: 'POSTRIDER_URL',
+    group: 'Command line',
+    parse: webUrl,
+    fallback: null,
+    default: 'POSTRIDER_PUBLIC_URL, or http://HOST:PORT',
+    description: 'The server that commands such as postrider listen speak to.',
+  }),
+  clientKey: setting<string | null>({
+    name: 'POSTRIDER_KEY',
+    group: 'Command line',
+    parse: oneWord,
+    fallback: null,
+    default: 'the admin key of the server that these settings are for',
+    description: 'The key that those commands use.',
+    isSecret: true,
+  }),
+  clientProject: setting<string | null>({
+    name: 'POSTRIDER_PROJECT',
+    group: 'Command line',
+    parse: nameOrId,
+    fallback: null,
+    default: 'the only one there is',
+    description: 'The project that those commands are about: its id, or with the admin key its name.',
   }),
 }
 

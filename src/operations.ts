@@ -7,19 +7,25 @@ import type { Queryable, Transactable } from './database/database.ts'
 import type { PageRequest } from './database/page.ts'
 import type { Notifier } from './database/wake.ts'
 import * as deliveries from './deliver/deliveries.ts'
+import { filteredOf, listFiltered } from './deliver/filtered.ts'
 import { failOverdue } from './deliver/inactive.ts'
 import { createJob, getJob, listJobs, stopJob } from './deliver/jobs.ts'
 import { type DeliveryFilter, listDeliveries } from './deliver/list.ts'
 import { readChanges } from './deliver/live.ts'
+import { type PreviewRequest, previewShape } from './deliver/preview.ts'
 import { createReplay, type ReplayRequest } from './deliver/replay.ts'
 import { search } from './deliver/search.ts'
 import type { Sender } from './deliver/send.ts'
-import { sendTest, type TestEvent, type TestResult } from './deliver/test-send.ts'
+import { sendTest, type TestEvent, type TestResult, usualTest } from './deliver/test-send.ts'
 import { type EventFilter, getEvent, listEvents } from './publish/events.ts'
+import { type EventPosition, readNewEvents } from './publish/new-events.ts'
 import type { Publication } from './publish/publish.ts'
+import { testToCheck } from './publish/to-check.ts'
 import { ApiKeys } from './registry/api-keys.ts'
 import { Applications } from './registry/applications.ts'
 import { AuditLog } from './registry/audit-log.ts'
+import type { EventSchemas } from './registry/event-schemas.ts'
+import { EventTypes } from './registry/event-types.ts'
 import { Invitations } from './registry/invitations.ts'
 import { Members } from './registry/members.ts'
 import { Projects } from './registry/projects.ts'
@@ -28,6 +34,7 @@ import { Sessions } from './registry/sessions.ts'
 import { Users } from './registry/users.ts'
 import { Webhooks, type WebhookTarget } from './registry/webhooks.ts'
 import type { DefaultPolicy } from './registry/webhook-policy.ts'
+import { presets } from './shape/presets.ts'
 import { readFailing } from './statistics/failing.ts'
 import { type RangeRequest, resolveBars, resolveBuckets } from './statistics/range.ts'
 import { readStatistics } from './statistics/read.ts'
@@ -45,6 +52,7 @@ export interface OperationsOptions {
   defaultPolicy: DefaultPolicy
   /** Of `users`: whose calls these are. */
   userId?: string | undefined
+  schemas: EventSchemas
   /** Always on the whole database: the SQL function keeps to its project by itself. */
   publishJson: (projectId: string, eventsJson: string) => Promise<Publication[]>
 }
@@ -54,6 +62,7 @@ export class Operations {
   readonly projects: Projects
   readonly applications: Applications
   readonly apiKeys: ApiKeys
+  readonly eventTypes: EventTypes
   readonly webhooks: Webhooks
   readonly auditLog: AuditLog
   readonly members: Members
@@ -70,6 +79,7 @@ export class Operations {
     this.projects = new Projects({ database })
     this.applications = new Applications({ database })
     this.apiKeys = new ApiKeys({ database, clock })
+    this.eventTypes = new EventTypes({ database })
     this.auditLog = new AuditLog({ database })
     this.members = new Members({ database })
     this.invitations = new Invitations({ database, clock })
@@ -92,11 +102,11 @@ export class Operations {
       this.#options.publishJson(projectId, eventsJson),
     list: (projectId: string, filter: EventFilter = {}, page: PageRequest = {}) =>
       listEvents(this.#database, projectId, filter, page),
-    /** With its `payload` as JSON text and its newest deliveries. */
+    /** With its `payload` as JSON text, its newest deliveries, and the webhooks whose filters kept it back. */
     get: async (projectId: string, id: string) => {
       const event = await getEvent(this.#database, projectId, id)
       const { rows } = await listDeliveries(this.#database, projectId, { event_id: id }, { limit: 100 })
-      return { ...event, deliveries: rows }
+      return { ...event, deliveries: rows, filtered: await filteredOf(this.#database, projectId, id) }
     },
   }
 
@@ -120,6 +130,19 @@ export class Operations {
     },
     cancel: (projectId: string, id: string, webhookId?: string) =>
       deliveries.cancelDelivery(this.#database, { projectId, id, webhookId }),
+    /** What the filter of a webhook kept back. */
+    listFiltered: async (projectId: string, webhookId: string, page: PageRequest = {}) => {
+      await this.webhooks.get(projectId, webhookId)
+      return listFiltered(this.#database, { projectId, webhookId }, page)
+    },
+  }
+
+  readonly shaping = {
+    /** Whether an event would be sent with this filter, and as what with this template; `body` is JSON text. */
+    preview: (projectId: string, request: PreviewRequest) =>
+      previewShape(this.#database, projectId, request, this.#options.clock),
+    /** Settings of webhooks for services that many use. */
+    presets,
   }
 
   readonly replays = {
@@ -194,6 +217,11 @@ export class Operations {
     return { at, limit, changes }
   }
 
+  /** What was committed after a position, at most so much of it; without one, only where we are. */
+  newEvents(projectId: string, after: EventPosition | undefined) {
+    return this.#reading((database) => readNewEvents(database, projectId, after))
+  }
+
   readonly webhookTests = {
     /** Sends a test event to a stored webhook now, also when it is inactive. */
     send: async (projectId: string, webhookId: string, event: TestEvent = {}) =>
@@ -208,8 +236,15 @@ export class Operations {
     return this.#database.transaction(work)
   }
 
-  #sendTest(target: WebhookTarget, event: TestEvent): Promise<TestResult> {
-    return sendTest(this.#database, target, event, this.#options)
+  /** Without data, of a type that is registered, its example. */
+  async #sendTest(target: WebhookTarget, { type = usualTest.type, data }: TestEvent): Promise<TestResult> {
+    const { projectId } = target
+    const sent = {
+      type,
+      data: data ?? (await this.eventTypes.exampleText(projectId, type)) ?? usualTest.data,
+    }
+    await this.#options.schemas.checkNow(testToCheck(projectId, sent), this.#database)
+    return sendTest(this.#database, target, sent, this.#options)
   }
 
   /** What waited too long for a webhook that is just being made active fails; the rest goes. */

@@ -1,8 +1,9 @@
 import type { Pool } from 'pg'
+import type { Transaction } from './adapters/transaction.ts'
 import type { AddressPolicy } from './address.ts'
 import { usualPolicy } from './contract/policy.ts'
 import { DatabaseClock } from './database/clock.ts'
-import { Database, type Queryable, type Transactable } from './database/database.ts'
+import { Database, type Transactable } from './database/database.ts'
 import { migrate, migrationStatus } from './database/migrate.ts'
 import type { Actor } from './database/scope.ts'
 import { requireTenantRole } from './database/tenant-role.ts'
@@ -11,20 +12,34 @@ import { Notifier } from './database/wake.ts'
 import type { Ending } from './deliver/deliver.ts'
 import { failOverdue } from './deliver/inactive.ts'
 import { stepJob } from './deliver/job-steps.ts'
+import { LostDeliveries, requeueLost } from './deliver/lost.ts'
 import { stepReplay } from './deliver/replay.ts'
-import { requeueLost, rescueExpired } from './deliver/rescue.ts'
+import { rescueExpired } from './deliver/rescue.ts'
 import { Sender } from './deliver/send.ts'
 import { Worker } from './deliver/worker.ts'
+import type { DefinedEvents } from './event-types/define.ts'
 import { newId } from './ids.ts'
 import { inOrder, type Lifecycle } from './lifecycle.ts'
 import { type Logger, silentLogger } from './log.ts'
 import { Metrics } from './metrics.ts'
 import { Operations } from './operations.ts'
-import { type NewEvent, type Publication, publish, publishJson, publishMany } from './publish/publish.ts'
+import {
+  type NewEvent,
+  type Publication,
+  publish,
+  type Publishing,
+  publishJson,
+  publishMany,
+} from './publish/publish.ts'
+import type { AnyEvents, EventInput } from './publish/typed-event.ts'
+import { eventsToCheck, eventToCheck, textToCheck } from './publish/to-check.ts'
+import { type AnyTransaction, transactionOf } from './publish/transaction.ts'
 import { noteAction } from './registry/audit-log.ts'
 import { ownHeaders, signingSecrets } from './registry/credentials.ts'
+import { EventSchemas, type EventsToCheck } from './registry/event-schemas.ts'
 import { Links } from './registry/links.ts'
 import { Logins } from './registry/logins.ts'
+import { readerIn } from './registry/schema-reader.ts'
 import { sealPlainSecrets } from './registry/reencrypt.ts'
 import { requireKeys } from './registry/required-keys.ts'
 import { Cipher, type EncryptionKey } from './registry/secrets.ts'
@@ -40,7 +55,15 @@ const scheduleLength = retrySeconds.length + 1
 const scheduleSeconds = retrySeconds.reduce((sum, seconds) => sum + seconds, 0)
 const secondsPerDay = 86_400
 
-export type PostriderOptions = ({ connectionString: string } | { pool: Pool }) & {
+export type PostriderOptions<Events extends object = AnyEvents> = (
+  | { connectionString: string }
+  | { pool: Pool }
+) & {
+  /**
+   * Event types as code, `defineEvents({ … })`: publishing then knows the data of each type. What is checked when it runs is
+   * the registry of the project, to which `eventTypes.sync()` brings them.
+   */
+  events?: DefinedEvents<Events> | undefined
   /** What encrypts the secrets of webhooks: newest first, the first encrypts, all of them decrypt. */
   encryptionKeys?: readonly EncryptionKey[] | undefined
   /** Webhook URLs may be http, not only https. False by default. */
@@ -72,9 +95,13 @@ export type PostriderOptions = ({ connectionString: string } | { pool: Pool }) &
   logger?: Logger | undefined
 }
 
-/** A transaction of the caller's: anything with `query(text, values)`, such as a `pg` client between BEGIN and COMMIT. */
 export interface PublishOptions {
-  transaction?: Queryable | undefined
+  /**
+   * A transaction of the caller's, as its library gives it: a `pg` client between BEGIN and COMMIT, the `sql` of postgres.js'
+   * `begin()`, the `tx` or `trx` of Drizzle, Kysely, Knex and Prisma, the manager or `QueryRunner` of TypeORM; or anything
+   * with a `query(text, values)` that answers `{ rows }`. It carries a NOTIFY, which `PREPARE TRANSACTION` does not take.
+   */
+  transaction?: AnyTransaction | undefined
 }
 
 export interface Maintenance {
@@ -92,14 +119,18 @@ export interface Maintenance {
  *     await postrider.migrate()
  *     await postrider.start()
  *     await postrider.publish({ projectId, type: 'config.deployed', data: { variant: 'blue' } })
+ *
+ * `new Postrider({ pool, events })` or `new Postrider<Events>({ pool })` publishes nothing but these events.
  */
-export class Postrider {
+export class Postrider<Events extends object = AnyEvents> {
   readonly projects: Operations['projects']
   readonly applications: Operations['applications']
   readonly apiKeys: Operations['apiKeys']
+  readonly eventTypes: Operations['eventTypes']
   readonly webhooks: Operations['webhooks']
   readonly events: Operations['events']
   readonly deliveries: Operations['deliveries']
+  readonly shaping: Operations['shaping']
   readonly replays: Operations['replays']
   readonly jobs: Operations['jobs']
   readonly statistics: Operations['statistics']
@@ -113,12 +144,13 @@ export class Postrider {
   readonly links: Links
   readonly maintenance: Maintenance
   readonly metrics: Metrics
-  readonly #options: PostriderOptions
+  readonly #options: PostriderOptions<Events>
   readonly #database: Database
   readonly #engineDatabase: Database
   readonly #clock = new DatabaseClock()
   readonly #logger: Logger
   readonly #cipher: Cipher
+  readonly #schemas: EventSchemas
   readonly #notifier: Notifier
   readonly #sender: Sender
   readonly #worker: Worker
@@ -128,7 +160,7 @@ export class Postrider {
   readonly #timeoutMs: number
   readonly #retentionDays: number
 
-  constructor(options: PostriderOptions) {
+  constructor(options: PostriderOptions<Events>) {
     this.#options = options
     const policy: AddressPolicy = {
       allowHttp: options.allowHttp ?? false,
@@ -145,6 +177,7 @@ export class Postrider {
     // Of its own: whatever holds up the callers does not hold up the deliveries.
     this.#engineDatabase = openDatabase(options, this.#logger)
     this.#cipher = new Cipher(options.encryptionKeys ?? [])
+    this.#schemas = new EventSchemas(this.#database)
     this.#notifier = new Notifier(this.#database)
     this.#sender = new Sender({ policy, proxy: options.proxy ?? undefined })
     this.#worker = new Worker({
@@ -177,6 +210,7 @@ export class Postrider {
         sender: this.#sender,
         policy,
         userId,
+        schemas: this.#schemas,
         defaultPolicy: {
           retry_seconds: retrySeconds,
           timeout_ms: this.#timeoutMs,
@@ -184,7 +218,12 @@ export class Postrider {
         },
         publishJson: (projectId, eventsJson) =>
           this.#publishing(
-            (channel) => publishJson(this.#database, { projectId, eventsJson, channel }),
+            (channel) =>
+              this.#schemas.publishing(
+                textToCheck(projectId, eventsJson),
+                (revision) => publishJson(this.#database, { projectId, eventsJson }, { channel, revision }),
+                { reader: database, isCommitted: true },
+              ),
             isContended,
           ),
       })
@@ -192,9 +231,11 @@ export class Postrider {
     this.projects = operations.projects
     this.applications = operations.applications
     this.apiKeys = operations.apiKeys
+    this.eventTypes = operations.eventTypes
     this.webhooks = operations.webhooks
     this.events = operations.events
     this.deliveries = operations.deliveries
+    this.shaping = operations.shaping
     this.replays = operations.replays
     this.jobs = operations.jobs
     this.statistics = operations.statistics
@@ -263,25 +304,50 @@ export class Postrider {
 
   /**
    * Publishes one event: every webhook that matches gets a delivery. With `transaction` all of it happens in the
-   * caller's transaction, and only if that commits.
+   * caller's transaction, and only if that commits; an error fails that transaction, as any of PostgreSQL's does.
+   * Data that does not fit the schema of its type is refused before that, and fails no transaction. What SQL publishes is
+   * not checked: PostgreSQL knows no JSON Schema.
    *
-   * @throws {PostriderError} `validation_failed`, `event_conflict` (the id with other content), `too_large`, `not_found`
+   * @throws {PostriderError} `validation_failed`, `event_conflict` (the id with other content), `too_large`, `not_found`,
+   *   `conflict` (the transaction had failed before)
    */
-  async publish(event: NewEvent, { transaction }: PublishOptions = {}): Promise<Publication> {
-    if (transaction) return publish(transaction, event)
+  async publish(event: EventInput<Events>, { transaction }: PublishOptions = {}): Promise<Publication> {
+    if (transaction !== undefined)
+      return this.#publishingIn(transaction, eventToCheck(event), (given, options) =>
+        publish(given, event, options),
+      )
     const identified = withId(event)
     const [publication] = await this.#publishing(
-      async (channel) => [await publish(this.#database, identified, channel)],
+      (channel) =>
+        this.#schemas.publishing(
+          eventToCheck(identified),
+          async (revision) => [await publish(this.#database, identified, { channel, revision })],
+          { reader: this.#database, isCommitted: true },
+        ),
       isTransient,
     )
     return publication!
   }
 
   /** Publishes up to 1,000 events of one project, all or none; the answers stand in the order given. */
-  publishMany(events: readonly NewEvent[], { transaction }: PublishOptions = {}): Promise<Publication[]> {
-    if (transaction) return publishMany(transaction, events)
+  publishMany(
+    events: readonly EventInput<Events>[],
+    { transaction }: PublishOptions = {},
+  ): Promise<Publication[]> {
+    if (transaction !== undefined)
+      return this.#publishingIn(transaction, eventsToCheck(events), (given, options) =>
+        publishMany(given, events, options),
+      )
     const identified = events.map(withId)
-    return this.#publishing((channel) => publishMany(this.#database, identified, channel), isTransient)
+    return this.#publishing(
+      (channel) =>
+        this.#schemas.publishing(
+          eventsToCheck(identified),
+          (revision) => publishMany(this.#database, identified, { channel, revision }),
+          { reader: this.#database, isCommitted: true },
+        ),
+      isTransient,
+    )
   }
 
   /**
@@ -341,6 +407,28 @@ export class Postrider {
     return publications
   }
 
+  #publishingIn<Result>(
+    transaction: AnyTransaction,
+    events: EventsToCheck,
+    run: (transaction: Transaction, options: Publishing) => Promise<Result>,
+  ): Promise<Result> {
+    return this.#waking(async (channel) => {
+      const given = transactionOf(transaction)
+      return this.#schemas.publishing(events, (revision) => run(given, { channel, revision }), {
+        reader: readerIn(given, this.#database),
+        isCommitted: false,
+      })
+    })
+  }
+
+  /** Workers hear with the commit of what a caller's transaction published; if others were told just now, soon after this. */
+  async #waking<Result>(run: (channel: string | null) => Promise<Result>): Promise<Result> {
+    const channel = this.#notifier.turn()
+    const result = await run(channel)
+    if (channel === null) this.#notifier.notify()
+    return result
+  }
+
   #expire(days: number, signal?: AbortSignal): ReturnType<typeof expire> {
     const cutoff = new Date(this.#clock.now().getTime() - days * secondsPerDay * 1_000)
     return expire(this.#database, cutoff, signal)
@@ -367,6 +455,7 @@ export class Postrider {
 
   #chores(): Chore[] {
     const roller = new AttemptRoller(this.#engineDatabase)
+    const lost = new LostDeliveries(this.#engineDatabase)
     return [
       {
         name: 'replay',
@@ -419,9 +508,9 @@ export class Postrider {
       },
       {
         name: 'requeue lost deliveries',
-        everySeconds: 3_600,
-        run: async () => {
-          const requeued = await requeueLost(this.#database)
+        everySeconds: 15,
+        run: async (signal) => {
+          const requeued = await lost.lookOn(signal)
           if (requeued > 0)
             this.#logger.error({ deliveries: requeued }, 'unfinished deliveries that nobody held')
         },
@@ -443,6 +532,10 @@ export class Postrider {
   }
 
   #measure(ending: Ending): void {
+    if (ending === 'filtered') {
+      this.metrics.filtered.inc()
+      return
+    }
     this.metrics.attempts.inc({ outcome: typeof ending === 'string' ? ending : ending.outcome.kind })
     if (typeof ending !== 'string') this.metrics.attemptSeconds.observe(ending.durationMs / 1_000)
   }
@@ -459,7 +552,7 @@ function withId(event: NewEvent): NewEvent {
   return { ...event, id: event.id ?? newId() }
 }
 
-function openDatabase(options: PostriderOptions, logger: Logger): Database {
+function openDatabase(options: { connectionString: string } | { pool: Pool }, logger: Logger): Database {
   if ('pool' in options) return new Database({ pool: options.pool })
   return new Database({
     connectionString: options.connectionString,

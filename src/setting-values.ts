@@ -159,6 +159,11 @@ export function mailDomain(text: string): string {
   return text.toLowerCase()
 }
 
+export function nameOrId(text: string): string {
+  if (text.length > 255) throw new InvalidValue('must be an id or a name of at most 255 characters')
+  return text
+}
+
 /** A key of AES-256 and the name that stands in front of what it encrypted. */
 export interface EncryptionKey {
   id: string

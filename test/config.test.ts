@@ -41,6 +41,9 @@ describe('an empty environment', () => {
       leaseSeconds: 15,
       retentionDays: 30,
       logLevel: 'info',
+      clientUrl: null,
+      clientKey: null,
+      clientProject: null,
     } satisfies Config)
   })
 
@@ -93,6 +96,9 @@ describe('a right value', () => {
     ],
     ['POSTRIDER_CORS_ORIGINS', '*', 'corsOrigins', ['*']],
     ['POSTRIDER_LOG_LEVEL', 'Debug', 'logLevel', 'debug'],
+    ['POSTRIDER_URL', 'https://hooks.example.com/', 'clientUrl', 'https://hooks.example.com'],
+    ['POSTRIDER_KEY', 'abc', 'clientKey', 'abc'],
+    ['POSTRIDER_PROJECT', 'Shop', 'clientProject', 'Shop'],
   ])('%s=%s is read', (name, text, key, value) => {
     expect(readConfig({ [name]: text })[key]).toEqual(value)
   })

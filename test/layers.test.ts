@@ -19,11 +19,14 @@ const layers = [
     'version.ts',
   ],
   ['contract'],
+  ['shape', 'event-types'],
   ['database'],
+  ['adapters'],
   ['registry'],
   ['publish', 'deliver', 'retain', 'statistics'],
   ['metrics.ts', 'operations.ts', 'postrider.ts', 'index.ts'],
   ['api'],
+  ['testing'],
   ['cli'],
   ['main.ts'],
 ]
@@ -32,7 +35,9 @@ const layers = [
 const apart = ['publish', 'deliver', 'retain', 'statistics']
 
 /** These run elsewhere and import nothing of the server. */
-const alone = ['client', 'dashboard', 'verify']
+const alone = ['client', 'dashboard', 'react', 'verify']
+/** Those of them that know the contract by its types. */
+const ofTypes = ['client', 'dashboard', 'react']
 
 const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
   .filter((file) => /\.tsx?$/.test(file))
@@ -87,9 +92,9 @@ describe('the source', () => {
     expect(crossings).toEqual([])
   })
 
-  it('has a client and a verifier that need nothing of the server', () => {
+  it('has a verifier that needs nothing of the server', () => {
     const strangers = files
-      .filter((file) => alone.includes(part(file)) && part(file) !== 'dashboard')
+      .filter((file) => alone.includes(part(file)) && !ofTypes.includes(part(file)))
       .flatMap((file) =>
         imports
           .get(file)!
@@ -99,18 +104,22 @@ describe('the source', () => {
     expect(strangers).toEqual([])
   })
 
-  it('has a dashboard that takes nothing of the server but types of the contract', () => {
+  it('has a dashboard, a client and components that take nothing of the server but types of the contract', () => {
     const strangers = files
-      .filter((file) => part(file) === 'dashboard')
+      .filter((file) => ofTypes.includes(part(file)))
       .flatMap((file) => {
         const source = readFileSync(join(root, file), 'utf8').replaceAll(
           /import type \{[^}]*\} from '(\.\.\/)+contract\/[^']+'/g,
           '',
         )
-        return [...source.matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)]
-          .map(([, path]) => normalize(join(dirname(file), path!)))
-          .filter((path) => !path.startsWith('dashboard'))
-          .map((path) => `${file} imports ${path}`)
+        return (
+          [...source.matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)]
+            .map(([, path]) => normalize(join(dirname(file), path!)))
+            .filter((path) => part(path) !== part(file))
+            // What is shown comes by the client.
+            .filter((path) => !(part(file) === 'react' && part(path) === 'client'))
+            .map((path) => `${file} imports ${path}`)
+        )
       })
     expect(strangers).toEqual([])
   })

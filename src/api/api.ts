@@ -2,6 +2,7 @@ import { Hono } from 'hono'
 import { cors } from 'hono/cors'
 import { notFound, PostriderError } from '../contract/errors.ts'
 import { type Route, routes } from '../contract/routes.ts'
+import { EventType } from '../contract/text.ts'
 import type { Actor } from '../database/scope.ts'
 import { isUuid } from '../ids.ts'
 import { type Logger, silentLogger } from '../log.ts'
@@ -11,6 +12,7 @@ import { readBody } from './body.ts'
 import { type Call, calls, type JsonRouteName } from './calls.ts'
 import { type App, type Context, type Environment, honoPath } from './context.ts'
 import type { AdminCalls, Engine, ProjectCalls } from './engine.ts'
+import { addEventStreams, EventStreams } from './event-streams.ts'
 import { addLive, LiveStreams } from './live.ts'
 import { hashOfKey } from '../registry/api-key.ts'
 import type { Gate } from './gate.ts'
@@ -48,6 +50,8 @@ export interface Api {
   fetch: (request: Request, env?: unknown) => Promise<Response>
   /** Ends the streams that are open, which would not end by themselves. */
   endStreams: () => void
+  /** The path in front of all of its paths, without a slash at its end. */
+  basePath: string
 }
 
 /**
@@ -58,7 +62,8 @@ export interface Api {
  * const response = await api.fetch(new Request('http://localhost/healthz'))
  */
 export function createApi(options: ApiOptions): Api {
-  const { engine, adminKey, basePath = '', corsOrigins = [], logger = silentLogger, addressOf } = options
+  const { engine, adminKey, corsOrigins = [], logger = silentLogger, addressOf } = options
+  const basePath = (options.basePath ?? '').replace(/\/+$/, '')
   const app: App = new Hono<Environment>().basePath(basePath === '' ? '/' : basePath)
   const gate: Gate = {
     engine,
@@ -79,6 +84,8 @@ export function createApi(options: ApiOptions): Api {
   for (const name of Object.keys(calls) as JsonRouteName[]) addCall(app, name, entrance)
   const streams = new LiveStreams()
   addLive(app, gate, streams)
+  const eventStreams = new EventStreams()
+  addEventStreams(app, gate, eventStreams)
   addPages(app, { engine, serverUrl: options.publicUrl ?? (basePath === '' ? '/' : basePath), basePath })
   refuseOtherMethods(app)
   app.notFound((context) => refuse(context, new PostriderError('not_found', 'There is no such path.')))
@@ -86,7 +93,11 @@ export function createApi(options: ApiOptions): Api {
 
   return {
     fetch: async (request, env) => app.fetch(request, env ?? {}),
-    endStreams: () => streams.close(),
+    endStreams: () => {
+      streams.close()
+      eventStreams.close()
+    },
+    basePath,
   }
 }
 
@@ -203,13 +214,20 @@ function refuse(context: Context, error: PostriderError): Response {
   return problemAnswer(error)
 }
 
-/** What is no UUID names nothing: it is answered as an unknown one would be, by what the path ends in. */
+/** What is no UUID, or no event type, names nothing: it is answered as an unknown one would be, by what the path ends in. */
 function checkIds(params: Record<string, string>): void {
-  if (Object.values(params).every(isUuid)) return
+  if (Object.entries(params).every(([param, id]) => (param === 'name' ? isEventType(id) : isUuid(id)))) return
   throw notFound(thingNames[Object.keys(params).at(-1)!] ?? 'thing')
 }
 
+const eventTypePattern = new RegExp((EventType as { pattern?: string }).pattern!)
+
+function isEventType(name: string): boolean {
+  return name.length <= 255 && eventTypePattern.test(name)
+}
+
 const thingNames: Record<string, string> = {
+  name: 'event type',
   api_key_id: 'API key',
   application_id: 'application',
   webhook_id: 'webhook',
@@ -225,7 +243,7 @@ function corsOptions(origins: readonly string[]) {
   return {
     origin: origins.includes('*') ? '*' : [...origins],
     allowMethods: ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE'],
-    allowHeaders: ['authorization', 'content-type', 'idempotency-key', 'x-request-id'],
+    allowHeaders: ['authorization', 'content-type', 'idempotency-key', 'last-event-id', 'x-request-id'],
     exposeHeaders: ['x-request-id', 'retry-after'],
     maxAge: 600,
   }

@@ -11,8 +11,10 @@ import {
   batchText,
   dataText,
   eventText,
+  eventTypeTexts,
   readIdempotencyKey,
   refuseIdempotencyKey,
+  sampleText,
 } from './events-text.ts'
 
 /** One call: everything in it was checked by its entry in the table of routes. */
@@ -34,7 +36,7 @@ export interface Call<Name extends RouteName> {
 type Calls = { [Name in JsonRouteName]: (call: Call<Name>) => Promise<object | null> }
 export type JsonRouteName = Exclude<
   RouteName,
-  'streamDeliveries' | 'readiness' | 'metrics' | 'openapi' | 'docs' | 'home'
+  'streamDeliveries' | 'streamEvents' | 'readiness' | 'metrics' | 'openapi' | 'docs' | 'home'
 >
 
 /** What each call does. */
@@ -73,6 +75,9 @@ export const calls: Calls = {
     const { type, data: _, ...draft }: WebhookDraft = body
     return engine.webhookTests.sendDraft(params.project_id, draft, { type, data: dataText(sent) })
   },
+  previewWebhook: ({ engine, params, body, sent }) =>
+    engine.shaping.preview(params.project_id, { ...body, data: sampleText(sent) }),
+  listWebhookPresets: async ({ engine }) => ({ presets: engine.shaping.presets }),
   replayWebhook: async ({ engine, params, body }) => {
     const { count } = await engine.replays.create(params.project_id, params.webhook_id, replayOf(body))
     return { count }
@@ -92,11 +97,25 @@ export const calls: Calls = {
   getEvent: ({ engine, params }): Promise<EventDetails> =>
     engine.events.get(params.project_id, params.event_id),
 
+  createEventType: ({ engine, params, body, sent }) =>
+    engine.eventTypes.create(params.project_id, body, eventTypeTexts(sent)),
+  listEventTypes: async ({ engine, params, query }) =>
+    page('event_types', await engine.eventTypes.list(params.project_id, query)),
+  getEventType: ({ engine, params }) => engine.eventTypes.get(params.project_id, params.name),
+  updateEventType: ({ engine, params, body, sent }) =>
+    engine.eventTypes.update(params.project_id, params.name, body, eventTypeTexts(sent)),
+  deleteEventType: ({ engine, params }) => nothing(engine.eventTypes.delete(params.project_id, params.name)),
+  listEventTypeVersions: async ({ engine, params }) => ({
+    versions: await engine.eventTypes.versions(params.project_id, params.name),
+  }),
+
   listDeliveries: ({ engine, params, query }) => listDeliveries(engine, params.project_id, query),
   listDeliveriesOfWebhook: async ({ engine, params: { project_id, webhook_id }, query }) => {
     await engine.webhooks.get(project_id, webhook_id)
     return listDeliveries(engine, project_id, { ...query, webhook_id })
   },
+  listFilteredDeliveries: async ({ engine, params: { project_id, webhook_id }, query }) =>
+    page('filtered_deliveries', await engine.deliveries.listFiltered(project_id, webhook_id, query)),
   getDelivery: ({ engine, params }) => engine.deliveries.get(params.project_id, params.delivery_id),
   getDeliveryOfWebhook: ({ engine, params }) =>
     engine.deliveries.get(params.project_id, params.delivery_id, params.webhook_id),

@@ -2,6 +2,7 @@ import type { Attempt, Delivery, DeliveryDetails } from '../contract/deliveries.
 import type { EventDetails, Publication, PublishedEvent } from '../contract/events.ts'
 import type { AcceptedJob, Job, NewJob } from '../contract/jobs.ts'
 import type { LiveDelivery } from '../contract/live.ts'
+import type { FilteredDelivery, PreviewedShape, ShapePreview, WebhookPreset } from '../contract/shaping.ts'
 import type {
   BucketName,
   EventTypeVolumes,
@@ -16,6 +17,7 @@ import type { Actor } from '../database/scope.ts'
 import type { ApiKeys } from '../registry/api-keys.ts'
 import type { Applications } from '../registry/applications.ts'
 import type { AuditLog } from '../registry/audit-log.ts'
+import type { EventTypes } from '../registry/event-types.ts'
 import type { Invitations } from '../registry/invitations.ts'
 import type { Links } from '../registry/links.ts'
 import type { Logins } from '../registry/logins.ts'
@@ -58,6 +60,7 @@ export interface ProjectCalls {
   projects: Projects
   applications: Applications
   apiKeys: ApiKeys
+  eventTypes: EventTypes
   members: Members
   invitations: Invitations
   webhooks: Webhooks
@@ -77,6 +80,12 @@ export interface ProjectCalls {
       webhookId?: string,
     ): Promise<Pick<Delivery, 'id' | 'status' | 'scheduled_at'>>
     cancel(projectId: string, id: string, webhookId?: string): Promise<DeliveryDetails>
+    listFiltered(projectId: string, webhookId: string, page: PageRequest): Promise<Page<FilteredDelivery>>
+  }
+  shaping: {
+    /** `data` is the JSON text of the sample's. */
+    preview(projectId: string, request: ShapePreview & { data?: string | undefined }): Promise<PreviewedShape>
+    presets: readonly WebhookPreset[]
   }
   replays: {
     create(projectId: string, webhookId: string, request: ReplayRequest): Promise<Replay>
@@ -97,6 +106,8 @@ export interface ProjectCalls {
   search(projectId: string, text: string): Promise<SearchResults>
   /** What happened since a moment, the newest of it up to a limit; without one, only until when is known what did. */
   changes(projectId: string, since: Date | undefined): Promise<Changes>
+  /** Events that were committed after a position, at most so many; without one, only where we are. */
+  newEvents(projectId: string, after: EventPosition | undefined): Promise<NewEvents>
   webhookTests: {
     send(projectId: string, webhookId: string, event: TestEvent): Promise<TestResult>
     sendDraft(
@@ -136,6 +147,25 @@ export interface Changes {
   at: Date
   changes: (LiveDelivery & { id: string })[]
   limit: number
+}
+
+/** A moment, and which transactions had ended by then. */
+export interface EventPosition {
+  at: Date
+  xid: number
+  /** How long before its end a transaction may have begun whose events are looked for. */
+  backSeconds: number
+  /** Events after it that were read already. */
+  known: readonly string[]
+  /** The end of the page before, for the next page of the same look. */
+  behind?: { publishedAt: string; id: string } | undefined
+}
+
+export interface NewEvents {
+  at: Date
+  xid: number
+  events: { id: string; type: string; payload: string; xid: number; published_at: string }[]
+  isAll: boolean
 }
 
 interface ReplayRequest {

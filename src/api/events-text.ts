@@ -3,6 +3,7 @@ import type { NewEvent } from '../contract/events.ts'
 import { maxBatchBodyBytes, maxDataBytes } from '../contract/limits.ts'
 import { invalid } from '../contract/validate.ts'
 import { idFromKey, newId } from '../ids.ts'
+import type { JsonTexts } from '../registry/event-types.ts'
 import type { JsonBody } from './body.ts'
 import { findLongNumber, growthWrittenOut, membersAt, memberText } from './raw-json.ts'
 
@@ -42,6 +43,18 @@ export function dataText(body: JsonBody): string | undefined {
   checkNumbers(body.text)
   checkSize(`[${body.text}]`, () => 'data')
   return memberText(body.text, 'data')
+}
+
+/** The text of the `data` of an event in a body that holds more. */
+export function sampleText(body: JsonBody): string | undefined {
+  const event = memberText(body.text, 'event')
+  return event?.startsWith('{') ? dataText({ text: event, value: undefined }) : undefined
+}
+
+/** The schema and the example of an event type as they were sent, so that no number of them passes through a double. */
+export function eventTypeTexts(body: JsonBody): JsonTexts {
+  checkNumbers(body.text)
+  return { schema: memberText(body.text, 'schema'), example: memberText(body.text, 'example') }
 }
 
 /** One key for many events would name none of them. */

@@ -52,6 +52,16 @@ export class LiveStream {
     else if (nowMs - this.#writtenMs >= beatMs && this.#hasRoom()) this.comment('beat')
   }
 
+  /** For those who wait until their client has read enough, instead of leaving out what happens. */
+  get mayWrite(): boolean {
+    return !this.#hasEnded && (this.#controller.desiredSize ?? 0) > 0
+  }
+
+  /** One message or more as they are sent. */
+  write(text: string): void {
+    this.#write(text)
+  }
+
   end(): void {
     if (this.#hasEnded) return
     this.#controller.close()

@@ -6,16 +6,18 @@ import {
 } from 'node:http'
 import { type AddressInfo, isIP, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { getRequestListener } from '@hono/node-server'
 import proxyAddr from 'proxy-addr'
-import { PostriderError } from '../contract/errors.ts'
 import { createLifecycle } from '../lifecycle.ts'
 import { type Logger, silentLogger } from '../log.ts'
 import { type Api, createApi } from './api.ts'
 import type { Engine } from './engine.ts'
+import { nodeListener } from './node.ts'
 import type { OidcOptions } from './oidc.ts'
-import { problemAnswer } from './problem.ts'
 import { createRateLimits, noRateLimits } from './rate-limit.ts'
+
+export { type Api, type ApiOptions, createApi } from './api.ts'
+export { toFastifyPlugin, toNodeHandler } from './node.ts'
+export { createRateLimits } from './rate-limit.ts'
 
 export interface ServerOptions {
   postrider: Engine
@@ -79,14 +81,7 @@ export function createServer(options: ServerOptions): ApiServer {
 }
 
 function httpServer(api: Api): Server {
-  const listener = getRequestListener((request, env) => api.fetch(request, env), {
-    // The application around us keeps the globals of its runtime.
-    overrideGlobalObjects: false,
-    // For requests of HTTP/1.0, which need no Host header: probes of load balancers send such.
-    hostname: 'localhost',
-    // A request so broken that no `Request` can be made of it: a bad Host header or path.
-    errorHandler: () => problemAnswer(new PostriderError('bad_request', 'The request has no valid URL.')),
-  })
+  const listener = nodeListener(api)
   const latestAnswers = new WeakMap<Duplex, ServerResponse>()
   const server = createHttpServer(
     {
@@ -156,8 +151,11 @@ const brokenRequests: Record<string, [number, string]> = {
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'Request Timeout'],
 }
 
-/** The client's address: the last one in X-Forwarded-For that was not written by a trusted proxy. */
-function clientAddress(trustedProxies: readonly string[]): (env: unknown) => string | undefined {
+/**
+ * The client's address: the last one in X-Forwarded-For that was not written by a trusted proxy. For `addressOf` of
+ * `createApi`, where `toNodeHandler` or `toFastifyPlugin` hands over requests.
+ */
+export function clientAddress(trustedProxies: readonly string[]): (env: unknown) => string | undefined {
   const isTrusted = proxyAddr.compile([...trustedProxies])
   return (env) => {
     const { incoming } = env as { incoming?: IncomingMessage }

@@ -29,6 +29,10 @@ export function commandsOf(env: Environment, directory: string): Commands {
       const { inviteOwner } = await import('./owner-link.ts')
       return inviteOwner(config)
     },
+    async doctor({ json }) {
+      const { runDoctor } = await import('./doctor/doctor.ts')
+      return runDoctor({ env, directory, json, print: (line) => process.stdout.write(`${line}\n`) })
+    },
     async psql(args) {
       const config = loadConfig(env, directory)
       const { runPsql } = await import('./psql.ts')
@@ -43,6 +47,11 @@ export function commandsOf(env: Environment, directory: string): Commands {
       const config = loadConfig(env, directory)
       const { runDemo } = await import('./demo/demo.ts')
       return runDemo(config, options)
+    },
+    async remote(call) {
+      const config = loadConfig(env, directory)
+      const { runRemote } = await import('./remote/run.ts')
+      return runRemote(config, call)
     },
   }
 }

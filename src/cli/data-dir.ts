@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
+
+export { embeddedDir } from '../database/directories.ts'
 
 /**
  * Makes the data directory, closed to others. Root's may be passed through, not listed: its embedded server runs
@@ -7,9 +8,4 @@ import { join } from 'node:path'
  */
 export async function makeDataDir(dataDir: string): Promise<void> {
   await mkdir(dataDir, { recursive: true, mode: process.getuid?.() === 0 ? 0o711 : 0o700 })
-}
-
-/** Where in it the embedded database lives. */
-export function embeddedDir(dataDir: string): string {
-  return join(dataDir, 'postgres')
 }

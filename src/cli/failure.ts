@@ -1,3 +1,4 @@
+import { PostriderApiError } from '../client/error.ts'
 import { ConfigError } from '../config.ts'
 
 /**
@@ -8,6 +9,13 @@ export const exitCodes = {
   done: 0,
   failed: 1,
   misused: 2,
+  /** No server answered. */
+  unreachable: 3,
+  /** The key is not known, or may not do this. */
+  refused: 4,
+  notFound: 5,
+  /** The state of the thing does not allow it. */
+  conflict: 6,
 } as const
 
 /** A reason to stop that says all a person needs: it is told without a stack. */
@@ -31,7 +39,36 @@ export function describeFailure(error: unknown): { message: string; exitCode: nu
   if (error instanceof ConfigError) {
     return { message: error.problems.join('\n'), exitCode: exitCodes.misused }
   }
+  if (error instanceof PostriderApiError) return describeRefusal(error)
   return { message: inWords(error), exitCode: exitCodes.failed }
+}
+
+/** What a server refused, or that none answered, and what to do about it. */
+function describeRefusal({ code, status, detail, errors, requestId }: PostriderApiError) {
+  const say = (exitCode: number, ...lines: string[]) => ({ message: lines.join('\n'), exitCode })
+  if (code === 'unreachable' || code === 'timeout') {
+    const where = "'postrider' starts a server; --url or POSTRIDER_URL says where another is"
+    return say(exitCodes.unreachable, detail, where)
+  }
+  if (status === 401) {
+    return say(
+      exitCodes.refused,
+      detail,
+      'give a key with --key or POSTRIDER_KEY: a key of the project, or the admin key',
+    )
+  }
+  if (status === 403) return say(exitCodes.refused, detail)
+  if (status === 404) return say(exitCodes.notFound, detail)
+  if (status === 409) return say(exitCodes.conflict, detail)
+  if (code === 'validation_failed') {
+    const details = errors.map(({ path, message }) => (path === '' ? message : `${path} ${message}`))
+    return say(exitCodes.misused, ...(details.length > 0 ? details : [detail]))
+  }
+  return say(
+    exitCodes.failed,
+    detail,
+    ...(requestId ? [`the server's log tells more under ${requestId}`] : []),
+  )
 }
 
 type SystemError = NodeJS.ErrnoException & { address?: string; port?: number; hostname?: string }

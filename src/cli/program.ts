@@ -4,6 +4,8 @@ import { exitCodes } from './failure.ts'
 import type { KeysAction } from './key-rotation.ts'
 import type { Migration } from './migrate.ts'
 import type { Parts } from './compose.ts'
+import { addRemoteCommands } from './remote/declarations.ts'
+import type { RemoteCall, RunRemote } from './remote/declare.ts'
 import { settingsHelp } from './settings-help.ts'
 
 /** What the commands do; each answers the exit code. */
@@ -12,9 +14,11 @@ export interface Commands {
   migrate(action: Migration, to: number | undefined): Promise<number>
   keys(action: KeysAction): Promise<number>
   inviteOwner(): Promise<number>
+  doctor(options: { json: boolean }): Promise<number>
   psql(args: readonly string[]): Promise<number>
   psqlUrl(): Promise<number>
   demo(options: { once: boolean }): Promise<number>
+  remote(call: RemoteCall): Promise<number>
 }
 
 /** Reads the command line, runs the command it asks for and answers its exit code. Without a command: `serve`. */
@@ -28,9 +32,12 @@ export async function runCommand(args: readonly string[], commands: Commands): P
     migrate: (action, to) => answer(commands.migrate(action, to)),
     keys: (action) => answer(commands.keys(action)),
     inviteOwner: () => answer(commands.inviteOwner()),
+    doctor: (options) => answer(commands.doctor(options)),
     psql: (psqlArgs) => answer(psqlArgs[0] === '--url' ? commands.psqlUrl() : commands.psql(psqlArgs)),
     demo: (options) => answer(commands.demo(options)),
+    remote: (call) => answer(commands.remote(call)),
   })
+  await addCompletion(program, args)
   try {
     await program.parseAsync(asParsed(args), { from: 'user' })
     return exitCode
@@ -48,13 +55,29 @@ function asParsed(args: readonly string[]): readonly string[] {
   return isForPsql ? ['psql', '--', ...args.slice(1)] : args
 }
 
+/** What knows the shells is loaded for them alone. */
+async function addCompletion(program: Command, [name]: readonly string[]): Promise<void> {
+  if (name === 'completion' || name === 'complete') {
+    const completion = await import('./completion.ts')
+    completion.addCompletion(program)
+  } else {
+    program
+      .command('completion')
+      .summary('completion for bash, zsh, fish or powershell')
+      .description('Prints the script that completes commands and options in a shell.')
+      .argument('<shell>', 'bash, zsh, fish or powershell')
+  }
+}
+
 interface Actions {
   serve(parts: Parts): Promise<void>
   migrate(action: Migration, to: number | undefined): Promise<void>
   keys(action: KeysAction): Promise<void>
   inviteOwner(): Promise<void>
+  doctor(options: { json: boolean }): Promise<void>
   psql(args: readonly string[]): Promise<void>
   demo(options: { once: boolean }): Promise<void>
+  remote: RunRemote
 }
 
 function buildProgram(actions: Actions): Command {
@@ -146,6 +169,18 @@ function buildProgram(actions: Actions): Command {
     .action(() => actions.inviteOwner())
 
   program
+    .command('doctor')
+    .summary('looks for what is wrong and says what to do')
+    .description(
+      'Checks the settings, the database, its migrations and keys, clocks, connections, the address guard and the ' +
+        'disk, and says what to do about what it finds. It changes nothing, but an embedded database that does not ' +
+        'run is started for as long as it looks.',
+    )
+    .option('--json', 'print one JSON object: {"findings": [{state, subject, message, remedy?}]}')
+    .addHelpText('after', '\nExit status: 1 if there is a problem; warnings alone are 0.')
+    .action(({ json = false }: { json?: boolean }) => actions.doctor({ json }))
+
+  program
     .command('psql')
     .summary('psql on the database in use')
     .description(
@@ -171,6 +206,9 @@ function buildProgram(actions: Actions): Command {
     .option('--once', 'exit after the first delivery: 0 if it arrived, 1 if not')
     .action(({ once = false }: { once?: boolean }) => actions.demo({ once }))
 
+  program.commandsGroup('On a running server:')
+  addRemoteCommands(program, actions.remote)
+  program.commandsGroup('Shell:')
   return program
 }
 
@@ -185,13 +223,19 @@ Examples:
   postrider                                    run it here, with the embedded PostgreSQL
   DATABASE_URL=postgresql://… postrider        run it on a database of your own
   postrider psql -c 'TABLE postrider.webhooks' look at the data
+  postrider listen --forward-to http://localhost:3000/webhooks
+                                               receive its events here while you develop
 
 'postrider serve --help' lists every setting.
 
 Exit status:
   0      done, or stopped by a signal after finishing what was under way
   1      something failed
-  2      the command or a setting is wrong
+  2      the command, what it was given, or a setting is wrong
+  3      no server answers
+  4      the key is not known, or may not do this
+  5      there is no such thing
+  6      the state of the thing does not allow it
   128+n  ended at once by a second signal (130 for Ctrl-C)`
 
 const serveExamples = `Examples:

@@ -34,7 +34,7 @@ export function settingsHelp(): string {
   ].join('\n')
 }
 
-/** The same as a table for the README. */
+/** The same as a table for docs/reference/settings.md. */
 export function settingsTable(): string {
   const rows = allSettings.map(
     ({ name, default: fallback, unit, description }) =>

@@ -38,7 +38,7 @@ export async function runUntilSignal(
   }
 }
 
-function listenToSignals(onFirst: (signal: NodeJS.Signals) => void): () => void {
+export function listenToSignals(onFirst: (signal: NodeJS.Signals) => void): () => void {
   let first: { signal: NodeJS.Signals; atMs: number } | undefined
   const listener = (signal: NodeJS.Signals) => {
     const atMs = performance.now()

@@ -6,6 +6,8 @@ import { EventType, Moment, nullable, oneOf, strict, Uuid } from './text.ts'
 export const deliveryStatuses = ['pending', 'delivering', 'delivered', 'failed'] as const
 export const DeliveryStatus = oneOf(deliveryStatuses)
 
+export const deliveryPlaces = ['queue', 'schedule', 'line', 'worker'] as const
+
 /** What the receiver answered last, by the first digit; `none`: there was no answer, or no attempt yet. */
 export const CodeClass = oneOf(['2xx', '3xx', '4xx', '5xx', 'none'], {
   description: 'The last response status by its first digit; `none` without an answer.',
@@ -73,12 +75,21 @@ export const Payload = Type.Unsafe<RawJson>({
   },
 })
 
+const SentBody = Type.Unsafe<RawJson>({
+  description:
+    'The body that the receiver gets: the payload of the event, or what the `payload_template` of its webhook made of it when it was published. Any JSON, its numbers to the digit.',
+})
+
 export type DeliveryDetails = Static<typeof DeliveryDetails>
 export const DeliveryDetails = strict(
   {
     ...Delivery.properties,
     last_response_body: Type.With(nullable(Type.String()), { description: 'At most its first 16 KiB.' }),
-    payload: Payload,
+    place: Type.With(nullable(oneOf(deliveryPlaces)), {
+      description:
+        'Where one that is not finished stands: in the `queue` it may be sent now, in the `schedule` it waits for its next try, in the `line` of an ordered webhook for those before it, and a `worker` that claimed it is sending it. null for a finished one.',
+    }),
+    payload: SentBody,
   },
   { title: 'DeliveryDetails' },
 )

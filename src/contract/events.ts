@@ -1,6 +1,7 @@
 import Type, { type Static } from 'typebox'
 import { Delivery, Payload } from './deliveries.ts'
 import { maxEventsInBatch } from './limits.ts'
+import { FilteredDelivery } from './shaping.ts'
 import { EventType, Moment, Name, nullable, optional, strict, Time, Uuid } from './text.ts'
 
 /** What applications publish. */
@@ -72,6 +73,11 @@ export const PublishedEvent = strict(
 
 export type EventDetails = Static<typeof EventDetails>
 export const EventDetails = strict(
-  { ...event, deliveries: Type.Array(Delivery), payload: Payload },
+  {
+    ...event,
+    deliveries: Type.Array(Delivery),
+    filtered: Type.Array(FilteredDelivery, { description: 'Webhooks whose filter kept it back.' }),
+    payload: Payload,
+  },
   { title: 'EventDetails' },
 )

@@ -14,6 +14,10 @@ export const JobFilter = strict(
       description:
         'For `retry`: `failed` (the default) or `delivered`. The other kinds have their own: `pending`.',
     }),
+    delivery_ids: optional(Type.Array(Uuid, { minItems: 1, maxItems: 1_000 }), {
+      description:
+        'These alone, up to 1,000, as somebody has chosen them. Without `status`, `retry` then sends all that are finished, the delivered ones too. A job does not tell them again.',
+    }),
     webhook_id: optional(Uuid, { description: '`backfill` needs one.' }),
     event_type: optional(EventType),
     code: optional(CodeClass),

@@ -11,3 +11,9 @@ export const maxEventsInBatch = 1_000
 export const maxEventBodyBytes = maxDataBytes + 16_384
 export const maxBatchBodyBytes = 8 * 1_048_576
 export const maxBodyBytes = 65_536
+
+/** Of the JSON Schema of an event type, and of its example, as JSON without white space. */
+export const maxSchemaBytes = 65_536
+export const maxExampleBytes = 65_536
+/** An event type: both, as somebody may have indented them. */
+export const maxEventTypeBodyBytes = 4 * 65_536

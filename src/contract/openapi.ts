@@ -4,6 +4,7 @@ import { Payload } from './deliveries.ts'
 import { type ErrorCode, errorCodes } from './errors.ts'
 import { receivedEvent } from './openapi-receiver.ts'
 import { type Route, routes } from './routes.ts'
+import { EventType } from './text.ts'
 
 /** The contract as an OpenAPI 3.1 document: the table of routes in another form. */
 
@@ -144,7 +145,8 @@ const accessInWords: Record<Route['access'], string> = {
 }
 
 function pathParameter(name: string): JsonObject {
-  return { name, in: 'path', required: true, schema: { type: 'string', format: 'uuid' } }
+  const schema = name === 'name' ? plain(EventType) : { type: 'string', format: 'uuid' }
+  return { name, in: 'path', required: true, schema }
 }
 
 function parameters(where: 'query' | 'header', shape: Route['query']): JsonObject[] {

@@ -9,9 +9,11 @@ import {
 } from './deliveries.ts'
 import { AuditAction, AuditEntry } from './audit.ts'
 import type { ErrorCode } from './errors.ts'
+import { EventStreamHeaders, EventStreamQuery } from './event-stream.ts'
+import { EventTypeChanges, EventTypeVersions, NewEventType, RegisteredEventType } from './event-types.ts'
 import { EventDetails, NewEvent, NewEvents, Publication, Publications, PublishedEvent } from './events.ts'
 import { AcceptedJob, Job, NewJob } from './jobs.ts'
-import { maxBatchBodyBytes, maxBodyBytes, maxEventBodyBytes } from './limits.ts'
+import { maxBatchBodyBytes, maxBodyBytes, maxEventBodyBytes, maxEventTypeBodyBytes } from './limits.ts'
 import { PageQuery, pageOf, pageQuery } from './lists.ts'
 import { LiveHeaders } from './live.ts'
 import {
@@ -36,6 +38,7 @@ import {
   WebhookSummary,
 } from './statistics.ts'
 import { EventType, FreeText, optional, strict, Time, Uuid } from './text.ts'
+import { FilteredDelivery, PreviewedShape, ShapePreview, WebhookPresets } from './shaping.ts'
 import { Cleanup, CleanupQuery, Health, Readiness, Recovery } from './upkeep.ts'
 import { userRoutes } from './user-routes.ts'
 import {
@@ -90,7 +93,7 @@ export interface Route {
   /** By status; `null` is an answer without a body, a string one of this media type. The first is the usual one. */
   answers: Record<number, TSchema | string | null>
   /** The member of the answer that is JSON text already. */
-  rawMember?: 'payload'
+  rawMember?: 'payload' | 'body'
   /** Counts as a test send too: those reach out to other people's servers at once. */
   isTestSend?: true
   /** Beyond those that every call with such an access, query or body may answer. */
@@ -99,6 +102,7 @@ export interface Route {
 
 const project = '/api/projects/{project_id}'
 const webhook = `${project}/webhooks/{webhook_id}`
+const eventType = `${project}/event-types/{name}`
 
 const body = <Shape extends TSchema>(shape: Shape) => ({ shape, maxBytes: maxBodyBytes })
 const optionalBody = <Shape extends TSchema>(shape: Shape) => ({ ...body(shape), isOptional: true as const })
@@ -275,6 +279,27 @@ export const routes = {
     answers: { 200: TestResult },
     isTestSend: true,
   },
+  previewWebhook: {
+    method: 'POST',
+    path: `${project}/webhooks/preview`,
+    access: 'manage',
+    tag: 'Webhooks',
+    summary: 'Preview a filter and a payload template',
+    description:
+      'Says whether an event would be sent, and as what. The event is a published one or a sample. Nothing is sent or stored.',
+    body: { shape: ShapePreview, maxBytes: maxEventBodyBytes, levelsAboveData: 2 },
+    answers: { 200: PreviewedShape },
+    rawMember: 'body',
+  },
+  listWebhookPresets: {
+    method: 'GET',
+    path: `${project}/webhook-presets`,
+    access: 'view',
+    tag: 'Webhooks',
+    summary: 'List presets for known services',
+    description: 'Settings of webhooks for GitHub Actions, Slack and Discord.',
+    answers: { 200: WebhookPresets },
+  },
   getWebhook: {
     method: 'GET',
     path: webhook,
@@ -383,6 +408,65 @@ export const routes = {
     rawMember: 'payload',
   },
 
+  createEventType: {
+    method: 'POST',
+    path: `${project}/event-types`,
+    access: 'manage',
+    tag: 'Events',
+    summary: 'Register an event type',
+    description:
+      'With a schema, publishing data of this type that does not fit it is 422 from now on, in every process. What SQL publishes is not checked: PostgreSQL knows no JSON Schema. At most 2,000 types, and 4 MiB of schemas, in a project.',
+    body: { shape: NewEventType, maxBytes: maxEventTypeBodyBytes },
+    answers: { 201: RegisteredEventType },
+    errors: ['already_exists'],
+  },
+  listEventTypes: {
+    method: 'GET',
+    path: `${project}/event-types`,
+    access: 'view',
+    tag: 'Events',
+    summary: 'List registered event types',
+    query: PageQuery,
+    answers: { 200: pageOf('event_types', RegisteredEventType) },
+  },
+  getEventType: {
+    method: 'GET',
+    path: eventType,
+    access: 'view',
+    tag: 'Events',
+    summary: 'Read an event type',
+    answers: { 200: RegisteredEventType },
+  },
+  updateEventType: {
+    method: 'PATCH',
+    path: eventType,
+    access: 'manage',
+    tag: 'Events',
+    summary: 'Change an event type',
+    description:
+      'A schema that is another one than before is a new version. Whether the change breaks code of others is not asked here: see `postrider types push`.',
+    body: { shape: EventTypeChanges, maxBytes: maxEventTypeBodyBytes },
+    answers: { 200: RegisteredEventType },
+    errors: ['already_exists'],
+  },
+  deleteEventType: {
+    method: 'DELETE',
+    path: eventType,
+    access: 'manage',
+    tag: 'Events',
+    summary: 'Delete an event type',
+    description: 'With its versions. Such events can still be published, with any data.',
+    answers: { 204: null },
+  },
+  listEventTypeVersions: {
+    method: 'GET',
+    path: `${eventType}/versions`,
+    access: 'view',
+    tag: 'Events',
+    summary: 'List the versions of the schema of an event type',
+    answers: { 200: EventTypeVersions },
+  },
+
   listDeliveries: {
     method: 'GET',
     path: `${project}/deliveries`,
@@ -403,6 +487,17 @@ export const routes = {
     answers: { 200: pageOf('deliveries', Delivery) },
   },
   ...ofDelivery('OfWebhook', webhook),
+  listFilteredDeliveries: {
+    method: 'GET',
+    path: `${webhook}/filtered-deliveries`,
+    access: 'view',
+    tag: 'Deliveries',
+    summary: 'List what its filter kept back',
+    description:
+      'Events whose type it gets and that its `filter` did not let through, newest first. They are no deliveries; a backfill asks the filter again.',
+    query: PageQuery,
+    answers: { 200: pageOf('filtered_deliveries', FilteredDelivery) },
+  },
 
   createJob: {
     method: 'POST',
@@ -512,6 +607,18 @@ export const routes = {
     headers: LiveHeaders,
     answers: { 200: 'text/event-stream' },
     errors: ['validation_failed'],
+  },
+  streamEvents: {
+    method: 'GET',
+    path: `${project}/live/events`,
+    access: 'view',
+    tag: 'Events',
+    summary: 'Receive events as they are published',
+    description:
+      'Server-sent events, for development behind a firewall; those that match no webhook too. `event`: the body that receivers get. `gap`: `{since, reason}`, something is missing here. An event whose transaction began more than ten minutes before it ended may be left out. The stream ends when the key is revoked. At most 10 streams for each key in a process.',
+    query: EventStreamQuery,
+    headers: EventStreamHeaders,
+    answers: { 200: 'text/event-stream' },
   },
 
   listAuditLog: {

@@ -1,5 +1,6 @@
 import Type, { type Static } from 'typebox'
 import { usualPolicy, WebhookPolicy, WebhookPolicyChanges } from './policy.ts'
+import { newShapeFields, shapeChanges, shapeFields } from './shaping.ts'
 import {
   EventType,
   EventTypePattern,
@@ -77,10 +78,15 @@ export const Webhook = strict(
       description: 'Names of its own headers; values are never shown.',
     }),
     policy: WebhookPolicy,
+    ...shapeFields,
     signature_scheme: fields.signature_scheme,
     public_keys: Type.Array(PublicKey, {
       description:
         'What verifies its `v1a` signatures: the public key, and during an overlap the one before, newest first. Empty for `v1`.',
+    }),
+    previous_secret_expires_at: Type.With(nullable(Moment), {
+      description:
+        'Until when the secret before signs too; null while there is no overlap of `regenerate-secret`.',
     }),
     created_at: Moment,
     updated_at: Moment,
@@ -102,8 +108,11 @@ export const Webhook = strict(
         description: null,
         header_names: ['x-api-token'],
         policy: usualPolicy,
+        payload_template: null,
+        filter: null,
         signature_scheme: 'v1',
         public_keys: [],
+        previous_secret_expires_at: null,
         created_at: '2026-11-24T09:00:00.000Z',
         updated_at: '2026-11-24T09:00:00.000Z',
         created_by_id: null,
@@ -138,6 +147,7 @@ const optionalFields = {
   headers: optional(fields.headers, { default: {} }),
   is_active: optional(fields.is_active, { default: true }),
   policy: optional(WebhookPolicyChanges),
+  ...newShapeFields,
   signature_scheme: optional(fields.signature_scheme, { default: 'v1' }),
   secret: optional(Secret, {
     description:
@@ -166,6 +176,7 @@ export const WebhookChanges = strict(
     headers: optional(fields.headers, { description: 'Replaces all of its own headers.' }),
     is_active: optional(fields.is_active),
     policy: optional(WebhookPolicyChanges),
+    ...shapeChanges,
   },
   { title: 'WebhookChanges', examples: [{ is_active: false }] },
 )

@@ -130,7 +130,8 @@ CREATE VIEW postrider.claimable_deliveries WITH (security_invoker=true) AS
     webhook.retry_seconds,
     webhook.timeout_ms,
     webhook.max_in_flight,
-    webhook.ordered
+    webhook.ordered,
+    delivery.shape_id
    FROM ((postrider.deliveries delivery
      JOIN postrider.webhooks webhook ON ((webhook.id = delivery.webhook_id)))
      LEFT JOIN postrider.events event ON (((event.project_id = delivery.project_id) AND (event.id = delivery.event_id))));
@@ -155,6 +156,7 @@ CREATE TABLE postrider.deliveries (
   rescues integer NOT NULL DEFAULT 0,
   max_rescues integer NOT NULL DEFAULT 5,
   retried_at timestamp with time zone,
+  shape_id uuid,
   CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (id),
   CONSTRAINT webhook_deliveries_webhook_id_fkey FOREIGN KEY (webhook_id) REFERENCES postrider.webhooks(id) ON DELETE CASCADE,
   CONSTRAINT webhook_deliveries_attempts_check CHECK ((attempts >= 0)),
@@ -251,6 +253,21 @@ CREATE POLICY own_project ON postrider.event_statistics
   USING ((project_id = postrider.current_project()));
 GRANT SELECT ON postrider.event_statistics TO postrider_tenant;
 
+CREATE TABLE postrider.event_type_registries (
+  project_id uuid NOT NULL,
+  revision bigint NOT NULL,
+  types integer NOT NULL,
+  schema_bytes bigint NOT NULL,
+  CONSTRAINT event_type_registries_pkey PRIMARY KEY (project_id),
+  CONSTRAINT event_type_registries_project_id_fkey FOREIGN KEY (project_id) REFERENCES postrider.projects(id) ON DELETE CASCADE,
+  CONSTRAINT event_type_registries_schema_bytes_check CHECK ((schema_bytes <= 4194304)),
+  CONSTRAINT event_type_registries_types_check CHECK ((types <= 2000))
+);
+ALTER TABLE postrider.event_type_registries ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_project ON postrider.event_type_registries
+  USING ((project_id = postrider.current_project()));
+GRANT SELECT ON postrider.event_type_registries TO postrider_tenant;
+
 CREATE TABLE postrider.events (
   project_id uuid NOT NULL,
   id uuid NOT NULL,
@@ -283,6 +300,24 @@ ALTER TABLE postrider.failed_deliveries ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_project ON postrider.failed_deliveries
   USING ((project_id = postrider.current_project()));
 GRANT SELECT ON postrider.failed_deliveries TO postrider_tenant;
+
+CREATE TABLE postrider.filtered_deliveries (
+  id uuid NOT NULL,
+  project_id uuid NOT NULL,
+  webhook_id uuid NOT NULL,
+  event_id uuid NOT NULL,
+  event_type character varying(255) NOT NULL,
+  shape_id uuid NOT NULL,
+  reason text NOT NULL,
+  created_at timestamp with time zone NOT NULL DEFAULT now(),
+  CONSTRAINT filtered_deliveries_pkey PRIMARY KEY (event_id, webhook_id)
+);
+CREATE INDEX idx_filtered_deliveries_created_at ON postrider.filtered_deliveries USING brin (created_at) WITH (pages_per_range='32', autosummarize='on');
+CREATE INDEX idx_filtered_deliveries_webhook ON postrider.filtered_deliveries USING btree (webhook_id, created_at DESC, id DESC);
+ALTER TABLE postrider.filtered_deliveries ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_project ON postrider.filtered_deliveries
+  USING ((project_id = postrider.current_project()));
+GRANT SELECT ON postrider.filtered_deliveries TO postrider_tenant;
 
 CREATE TABLE postrider.invitations (
   id uuid NOT NULL DEFAULT postrider.uuid_generate_v7(),
@@ -541,6 +576,20 @@ CREATE POLICY own_project ON postrider.webhook_delivery_attempts
   WHERE ((delivery.id = webhook_delivery_attempts.delivery_id) AND (delivery.project_id = postrider.current_project())))));
 GRANT SELECT ON postrider.webhook_delivery_attempts TO postrider_tenant;
 
+CREATE TABLE postrider.webhook_event_type_versions (
+  event_type_id uuid NOT NULL,
+  version integer NOT NULL,
+  project_id uuid NOT NULL,
+  schema jsonb,
+  created_at timestamp with time zone NOT NULL DEFAULT now(),
+  CONSTRAINT webhook_event_type_versions_pkey PRIMARY KEY (event_type_id, version),
+  CONSTRAINT webhook_event_type_versions_event_type_id_fkey FOREIGN KEY (event_type_id) REFERENCES postrider.webhook_event_types(id) ON DELETE CASCADE
+);
+ALTER TABLE postrider.webhook_event_type_versions ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_project ON postrider.webhook_event_type_versions
+  USING ((project_id = postrider.current_project()));
+GRANT SELECT ON postrider.webhook_event_type_versions TO postrider_tenant;
+
 CREATE TABLE postrider.webhook_event_types (
   project_id uuid NOT NULL,
   name character varying(255) NOT NULL,
@@ -550,11 +599,18 @@ CREATE TABLE postrider.webhook_event_types (
   deprecated boolean NOT NULL DEFAULT false,
   created_at timestamp with time zone NOT NULL DEFAULT now(),
   updated_at timestamp with time zone NOT NULL DEFAULT now(),
+  id uuid NOT NULL DEFAULT postrider.uuid_generate_v7(),
+  version integer NOT NULL DEFAULT 1,
   CONSTRAINT webhook_event_types_pkey PRIMARY KEY (project_id, name),
+  CONSTRAINT webhook_event_types_id_key UNIQUE (id),
   CONSTRAINT webhook_event_types_project_id_fkey FOREIGN KEY (project_id) REFERENCES postrider.projects(id) ON DELETE CASCADE,
-  CONSTRAINT webhook_event_types_name_check CHECK (((name)::text ~ '^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$'::text))
+  CONSTRAINT webhook_event_types_name_check CHECK (((name)::text ~ '^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$'::text)),
+  CONSTRAINT webhook_event_types_version_check CHECK ((version >= 1))
 );
-CREATE TRIGGER webhook_event_types_audit AFTER INSERT OR DELETE OR UPDATE ON postrider.webhook_event_types FOR EACH ROW EXECUTE FUNCTION postrider.audit_change('event_type', 'name', 'project_id name description schema example deprecated');
+CREATE INDEX idx_webhook_event_types_project ON postrider.webhook_event_types USING btree (project_id, created_at DESC, id DESC);
+CREATE TRIGGER webhook_event_types_audit AFTER INSERT OR DELETE OR UPDATE ON postrider.webhook_event_types FOR EACH ROW EXECUTE FUNCTION postrider.audit_change('event_type', 'name', 'project_id name description schema example deprecated version');
+CREATE TRIGGER webhook_event_types_keep_version AFTER INSERT OR DELETE OR UPDATE ON postrider.webhook_event_types FOR EACH ROW EXECUTE FUNCTION postrider.keep_event_type_version();
+CREATE TRIGGER webhook_event_types_number_version BEFORE INSERT OR UPDATE ON postrider.webhook_event_types FOR EACH ROW EXECUTE FUNCTION postrider.number_event_type_version();
 CREATE TRIGGER webhook_event_types_touch_updated_at BEFORE UPDATE ON postrider.webhook_event_types FOR EACH ROW EXECUTE FUNCTION postrider.touch_updated_at();
 ALTER TABLE postrider.webhook_event_types ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_project ON postrider.webhook_event_types
@@ -576,6 +632,23 @@ CREATE POLICY own_project ON postrider.webhook_rates
   USING ((EXISTS ( SELECT
    FROM postrider.webhooks webhook
   WHERE ((webhook.id = webhook_rates.webhook_id) AND (webhook.project_id = postrider.current_project())))));
+
+CREATE TABLE postrider.webhook_shapes (
+  id uuid NOT NULL,
+  project_id uuid NOT NULL,
+  webhook_id uuid NOT NULL,
+  payload_template json,
+  filter text,
+  created_at timestamp with time zone NOT NULL DEFAULT now(),
+  replaced_at timestamp with time zone,
+  CONSTRAINT webhook_shapes_pkey PRIMARY KEY (id),
+  CONSTRAINT webhook_shapes_webhook_id_fkey FOREIGN KEY (webhook_id) REFERENCES postrider.webhooks(id) ON DELETE CASCADE
+);
+CREATE INDEX idx_webhook_shapes_webhook ON postrider.webhook_shapes USING btree (webhook_id);
+ALTER TABLE postrider.webhook_shapes ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_project ON postrider.webhook_shapes
+  USING ((project_id = postrider.current_project()));
+GRANT SELECT ON postrider.webhook_shapes TO postrider_tenant;
 
 CREATE TABLE postrider.webhooks (
   id uuid NOT NULL DEFAULT postrider.uuid_generate_v7(),
@@ -602,6 +675,9 @@ CREATE TABLE postrider.webhooks (
   ordered boolean NOT NULL DEFAULT false,
   public_key text,
   previous_public_key text,
+  payload_template json,
+  filter text,
+  shape_id uuid,
   CONSTRAINT webhooks_pkey PRIMARY KEY (id),
   CONSTRAINT webhooks_application_id_fkey FOREIGN KEY (project_id, application_id) REFERENCES postrider.applications(project_id, id) ON DELETE SET NULL (application_id),
   CONSTRAINT webhooks_created_by_id_fkey FOREIGN KEY (created_by_id) REFERENCES postrider.users(id) ON DELETE SET NULL,
@@ -611,13 +687,16 @@ CREATE TABLE postrider.webhooks (
   CONSTRAINT webhooks_disabled_reason_check CHECK (((NOT is_active) OR (disabled_reason IS NULL))),
   CONSTRAINT webhooks_event_type_patterns_check CHECK (postrider.valid_event_types(event_types)),
   CONSTRAINT webhooks_event_types_check CHECK ((jsonb_typeof(event_types) = 'array'::text)),
+  CONSTRAINT webhooks_filter_check CHECK ((length(filter) <= 2000)),
   CONSTRAINT webhooks_headers_check CHECK ((jsonb_typeof(headers) = 'object'::text)),
   CONSTRAINT webhooks_max_in_flight_check CHECK (((max_in_flight >= 1) AND (max_in_flight <= 1000))),
+  CONSTRAINT webhooks_payload_template_check CHECK ((octet_length((payload_template)::text) <= 16384)),
   CONSTRAINT webhooks_previous_public_key_check CHECK (((previous_public_key ~ '^whpk_[A-Za-z0-9+/]{43}=$'::text) AND ((previous_public_key IS NULL) OR (previous_secret IS NOT NULL)))),
   CONSTRAINT webhooks_previous_secret_check CHECK (((previous_secret IS NULL) = (previous_secret_expires_at IS NULL))),
   CONSTRAINT webhooks_public_key_check CHECK ((public_key ~ '^whpk_[A-Za-z0-9+/]{43}=$'::text)),
   CONSTRAINT webhooks_rate_per_second_check CHECK (((rate_per_second >= (0.01)::double precision) AND (rate_per_second <= (10000)::double precision))),
   CONSTRAINT webhooks_retry_seconds_check CHECK (((cardinality(retry_seconds) <= 20) AND (array_position(retry_seconds, NULL::integer) IS NULL) AND (1 <= ALL (retry_seconds)) AND (604800 >= ALL (retry_seconds)))),
+  CONSTRAINT webhooks_shape_check CHECK (((shape_id IS NULL) = ((payload_template IS NULL) AND (filter IS NULL)))),
   CONSTRAINT webhooks_timeout_ms_check CHECK (((timeout_ms >= 1000) AND (timeout_ms <= 15000))),
   CONSTRAINT webhooks_url_check CHECK (((url)::text ~ '^https?://'::text))
 );
@@ -625,10 +704,15 @@ CREATE INDEX idx_webhooks_application_id ON postrider.webhooks USING btree (appl
 CREATE INDEX idx_webhooks_project_active ON postrider.webhooks USING btree (project_id, is_active) WHERE (is_active = true);
 CREATE INDEX idx_webhooks_project_created_at ON postrider.webhooks USING btree (project_id, created_at DESC, id DESC);
 CREATE INDEX idx_webhooks_project_id ON postrider.webhooks USING btree (project_id);
-CREATE TRIGGER webhooks_audit AFTER INSERT OR DELETE OR UPDATE ON postrider.webhooks FOR EACH ROW EXECUTE FUNCTION postrider.audit_change('webhook', 'id', 'id project_id name url event_types application_id environment_name is_active disabled_reason description header_names retry_seconds timeout_ms max_in_flight rate_per_second ordered public_key previous_public_key previous_secret_expires_at created_by_id');
+CREATE TRIGGER webhooks_audit AFTER INSERT OR DELETE OR UPDATE ON postrider.webhooks FOR EACH ROW EXECUTE FUNCTION postrider.audit_change('webhook', 'id', 'id project_id name url event_types application_id environment_name is_active disabled_reason description header_names retry_seconds timeout_ms max_in_flight rate_per_second ordered public_key previous_public_key previous_secret_expires_at created_by_id payload_template filter shape_id');
+CREATE TRIGGER webhooks_delete_filtered AFTER DELETE ON postrider.webhooks FOR EACH ROW EXECUTE FUNCTION postrider.delete_filtered_of_webhook();
 CREATE TRIGGER webhooks_delete_statistics AFTER DELETE ON postrider.webhooks FOR EACH ROW EXECUTE FUNCTION postrider.delete_statistics_of_webhook();
 CREATE TRIGGER webhooks_keep_policy_insert AFTER INSERT ON postrider.webhooks FOR EACH ROW WHEN (((new.rate_per_second IS NOT NULL) OR new.ordered)) EXECUTE FUNCTION postrider.keep_policy();
 CREATE TRIGGER webhooks_keep_policy_update AFTER UPDATE ON postrider.webhooks FOR EACH ROW WHEN (((new.rate_per_second IS DISTINCT FROM old.rate_per_second) OR (new.ordered IS DISTINCT FROM old.ordered))) EXECUTE FUNCTION postrider.keep_policy();
+CREATE TRIGGER webhooks_keep_shape_insert AFTER INSERT ON postrider.webhooks FOR EACH ROW WHEN ((new.shape_id IS NOT NULL)) EXECUTE FUNCTION postrider.keep_shape();
+CREATE TRIGGER webhooks_keep_shape_update AFTER UPDATE ON postrider.webhooks FOR EACH ROW WHEN ((new.shape_id IS DISTINCT FROM old.shape_id)) EXECUTE FUNCTION postrider.keep_shape();
+CREATE TRIGGER webhooks_name_shape_insert BEFORE INSERT ON postrider.webhooks FOR EACH ROW WHEN (((new.payload_template IS NOT NULL) OR (new.filter IS NOT NULL) OR (new.shape_id IS NOT NULL))) EXECUTE FUNCTION postrider.name_shape();
+CREATE TRIGGER webhooks_name_shape_update BEFORE UPDATE OF payload_template, filter, shape_id ON postrider.webhooks FOR EACH ROW EXECUTE FUNCTION postrider.name_shape();
 CREATE TRIGGER webhooks_touch_updated_at BEFORE UPDATE ON postrider.webhooks FOR EACH ROW WHEN ((current_setting('postrider.reencrypting'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION postrider.touch_updated_at();
 CREATE TRIGGER webhooks_unqueue AFTER DELETE ON postrider.webhooks FOR EACH ROW EXECUTE FUNCTION postrider.unqueue_webhook();
 ALTER TABLE postrider.webhooks ENABLE ROW LEVEL SECURITY;
@@ -657,11 +741,26 @@ CREATE OR REPLACE FUNCTION postrider.admit_tenant_role()
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 BEGIN
+  PERFORM postrider.admit_tenant_role_before_shaping();
+  GRANT SELECT ON
+    postrider.webhook_shapes,
+    postrider.filtered_deliveries
+    TO postrider_tenant;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.admit_tenant_role() FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.admit_tenant_role_before_event_types()
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
   PERFORM postrider.admit_tenant_role_before_jobs();
   GRANT SELECT, INSERT, UPDATE (status, finished_at) ON postrider.jobs TO postrider_tenant;
 END
 $function$;
-REVOKE ALL ON FUNCTION postrider.admit_tenant_role() FROM PUBLIC;
+REVOKE ALL ON FUNCTION postrider.admit_tenant_role_before_event_types() FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION postrider.admit_tenant_role_before_jobs()
  RETURNS void
@@ -682,6 +781,21 @@ BEGIN
 END
 $function$;
 REVOKE ALL ON FUNCTION postrider.admit_tenant_role_before_jobs() FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.admit_tenant_role_before_shaping()
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  PERFORM postrider.admit_tenant_role_before_event_types();
+  GRANT SELECT ON
+    postrider.webhook_event_type_versions,
+    postrider.event_type_registries
+    TO postrider_tenant;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.admit_tenant_role_before_shaping() FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION postrider.admit_tenant_role_before_statistics()
  RETURNS void
@@ -1227,6 +1341,19 @@ END
 $function$;
 REVOKE ALL ON FUNCTION postrider.delete_events_of_project() FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION postrider.delete_filtered_of_webhook()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  DELETE FROM postrider.filtered_deliveries WHERE webhook_id = OLD.id;
+  RETURN NULL;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.delete_filtered_of_webhook() FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION postrider.delete_statistics_of_webhook()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1362,6 +1489,21 @@ RETURN (ARRAY['*'::text, type] || ARRAY(SELECT (array_to_string(segments.segment
 REVOKE ALL ON FUNCTION postrider.event_type_patterns(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION postrider.event_type_patterns(text) TO postrider_tenant;
 
+CREATE OR REPLACE FUNCTION postrider.event_types_revision(project_id uuid)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  RETURN COALESCE((
+    SELECT registry.revision
+    FROM postrider.event_type_registries AS registry
+    WHERE registry.project_id = event_types_revision.project_id
+  ), 0);
+END
+$function$;
+
 CREATE OR REPLACE FUNCTION postrider.event_uuid(path text, event jsonb, name text)
  RETURNS uuid
  LANGUAGE plpgsql
@@ -1413,6 +1555,47 @@ END
 $function$;
 REVOKE ALL ON FUNCTION postrider.keep_audit_log() FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION postrider.keep_event_type_version()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  more_types CONSTANT integer := (TG_OP = 'INSERT')::integer - (TG_OP = 'DELETE')::integer;
+  more_bytes CONSTANT integer := COALESCE(octet_length(NEW.schema::text), 0) - COALESCE(octet_length(OLD.schema::text), 0);
+  -- What publishing checks is another than before: a schema, or which name has it.
+  is_other CONSTANT boolean := NEW.schema IS DISTINCT FROM OLD.schema
+    OR (NEW.name IS DISTINCT FROM OLD.name AND COALESCE(NEW.schema, OLD.schema) IS NOT NULL);
+BEGIN
+  IF TG_OP = 'INSERT' THEN
+    INSERT INTO postrider.event_type_registries AS registry (project_id, revision, types, schema_bytes)
+    VALUES (NEW.project_id, is_other::integer, more_types, more_bytes)
+    ON CONFLICT (project_id) DO UPDATE
+    SET revision = registry.revision + excluded.revision,
+        types = registry.types + excluded.types,
+        schema_bytes = registry.schema_bytes + excluded.schema_bytes;
+  ELSIF more_types <> 0 OR more_bytes <> 0 OR is_other THEN
+    -- Of a project that is being deleted it may be gone already.
+    UPDATE postrider.event_type_registries AS registry
+    SET revision = registry.revision + is_other::integer,
+        types = registry.types + more_types,
+        schema_bytes = registry.schema_bytes + more_bytes
+    WHERE registry.project_id = OLD.project_id;
+  END IF;
+
+  IF TG_OP = 'INSERT' OR (TG_OP = 'UPDATE' AND NEW.version <> OLD.version) THEN
+    INSERT INTO postrider.webhook_event_type_versions (event_type_id, version, project_id, schema)
+    VALUES (NEW.id, NEW.version, NEW.project_id, NEW.schema);
+    DELETE FROM postrider.webhook_event_type_versions AS kept
+    WHERE kept.event_type_id = NEW.id
+      AND kept.version <= NEW.version - 100;
+  END IF;
+  RETURN NULL;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.keep_event_type_version() FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION postrider.keep_policy()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1450,6 +1633,50 @@ END
 $function$;
 REVOKE ALL ON FUNCTION postrider.keep_policy() FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION postrider.keep_shape()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  IF TG_OP = 'UPDATE' THEN
+    UPDATE postrider.webhook_shapes
+    SET replaced_at = now()
+    WHERE id = OLD.shape_id;
+  END IF;
+  IF NEW.shape_id IS NOT NULL THEN
+    INSERT INTO postrider.webhook_shapes (id, project_id, webhook_id, payload_template, filter)
+    VALUES (NEW.shape_id, NEW.project_id, NEW.id, NEW.payload_template, NEW.filter);
+  END IF;
+  RETURN NULL;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.keep_shape() FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.name_shape()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  IF json_typeof(NEW.payload_template) = 'null' THEN
+    NEW.payload_template := NULL;
+  END IF;
+  IF TG_OP = 'UPDATE'
+    AND NEW.payload_template::text IS NOT DISTINCT FROM OLD.payload_template::text
+    AND NEW.filter IS NOT DISTINCT FROM OLD.filter THEN
+    NEW.shape_id := OLD.shape_id;
+  ELSIF NEW.payload_template IS NULL AND NEW.filter IS NULL THEN
+    NEW.shape_id := NULL;
+  ELSE
+    NEW.shape_id := postrider.uuid_generate_v7();
+  END IF;
+  RETURN NEW;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.name_shape() FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION postrider.note_failed_delivery()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1470,6 +1697,22 @@ BEGIN
 END
 $function$;
 REVOKE ALL ON FUNCTION postrider.note_failed_delivery() FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.number_event_type_version()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  NEW.version := CASE
+    WHEN TG_OP = 'INSERT' THEN 1
+    WHEN NEW.schema IS DISTINCT FROM OLD.schema THEN OLD.version + 1
+    ELSE OLD.version
+  END;
+  RETURN NEW;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.number_event_type_version() FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION postrider.place_delivery(id uuid, webhook_id uuid, status postrider.webhook_delivery_status, scheduled_at timestamp with time zone)
  RETURNS void
@@ -1649,7 +1892,8 @@ BEGIN
       routes.environment_name,
       webhook.id AS webhook_id,
       COALESCE(cardinality(webhook.retry_seconds) + 1, 6) AS max_attempts,
-      webhook.ordered
+      webhook.ordered,
+      webhook.shape_id
     FROM routes
     JOIN postrider.webhooks AS webhook
       ON webhook.project_id = publish_columns.project_id
@@ -1664,7 +1908,8 @@ BEGIN
     SELECT
       given.id AS event_id,
       matching.webhook_id,
-      matching.max_attempts
+      matching.max_attempts,
+      matching.shape_id
     FROM given
     JOIN matching
       ON matching.type = given.type
@@ -1702,13 +1947,14 @@ BEGIN
     RETURNING id, type, deliveries
   ),
   delivering AS (
-    INSERT INTO postrider.deliveries (webhook_id, project_id, event_id, event_type, max_attempts)
+    INSERT INTO postrider.deliveries (webhook_id, project_id, event_id, event_type, max_attempts, shape_id)
     SELECT
       matched.webhook_id,
       publish_columns.project_id,
       remembered.id,
       remembered.type,
-      matched.max_attempts
+      matched.max_attempts,
+      matched.shape_id
     FROM remembered
     JOIN matched
       ON matched.event_id = remembered.id
@@ -1840,6 +2086,73 @@ BEGIN
 END
 $function$;
 REVOKE ALL ON FUNCTION postrider.publish_many(uuid,jsonb) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.record_filtered(worker_id uuid, now timestamp with time zone, filtered jsonb)
+ RETURNS SETOF uuid
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
+  WITH life AS MATERIALIZED (
+    SELECT worker.id
+    FROM postrider.workers AS worker
+    WHERE worker.id = record_filtered.worker_id
+    FOR KEY SHARE
+  ),
+  gone AS (
+    DELETE FROM postrider.deliveries AS delivery
+    USING jsonb_to_recordset(record_filtered.filtered) AS result (id uuid, attempt integer, reason text)
+    WHERE delivery.id = result.id
+      AND delivery.attempts + delivery.rescues + 1 = result.attempt
+      AND delivery.status IN ('pending', 'delivering')
+      AND EXISTS (SELECT FROM life)
+    RETURNING
+      delivery.id, delivery.project_id, delivery.webhook_id, delivery.event_id, delivery.event_type, delivery.shape_id,
+      result.reason
+  ),
+  kept AS (
+    INSERT INTO postrider.filtered_deliveries (
+      id, project_id, webhook_id, event_id, event_type, shape_id, reason, created_at
+    )
+    SELECT
+      gone.id, gone.project_id, gone.webhook_id, gone.event_id, gone.event_type, gone.shape_id, gone.reason,
+      record_filtered.now
+    FROM gone
+    ON CONFLICT (event_id, webhook_id) DO UPDATE
+    SET id = EXCLUDED.id,
+        shape_id = EXCLUDED.shape_id,
+        reason = EXCLUDED.reason,
+        created_at = EXCLUDED.created_at
+  ),
+  -- A rate is that of requests, and there was none.
+  rates AS MATERIALIZED (
+    SELECT rate.webhook_id
+    FROM postrider.webhook_rates AS rate
+    WHERE rate.webhook_id = ANY(ARRAY(SELECT gone.webhook_id FROM gone))
+    ORDER BY rate.webhook_id
+    FOR UPDATE
+  ),
+  given_back AS (
+    UPDATE postrider.webhook_rates AS rate
+    SET tokens = rate.tokens + (
+          SELECT COUNT(*)
+          FROM gone
+          WHERE gone.webhook_id = rate.webhook_id
+        )
+    WHERE rate.webhook_id = ANY(ARRAY(SELECT rates.webhook_id FROM rates))
+  )
+  SELECT gone.id
+  FROM gone;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.record_filtered(uuid,timestamp with time zone,jsonb) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION postrider.record_results(worker_id uuid, now timestamp with time zone, results jsonb)
  RETURNS SETOF uuid

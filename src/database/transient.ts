@@ -15,7 +15,7 @@ const unavailable: ReadonlySet<string> = new Set([
 const contended: ReadonlySet<string> = new Set([sqlstate.serializationFailure, sqlstate.deadlockDetected])
 
 /** True when somebody else held a lock for longer than one waits. */
-function isLockedOut(error: unknown): boolean {
+export function isLockedOut(error: unknown): boolean {
   return sqlstateOf(error) === sqlstate.lockNotAvailable
 }
 

@@ -1,4 +1,5 @@
 import type { Queryable } from '../database/database.ts'
+import type { Shape } from '../shape/shape.ts'
 
 /** A delivery that this worker has in flight, with what is needed of its webhook to send it. */
 export interface ClaimedDelivery {
@@ -23,6 +24,9 @@ export interface ClaimedDelivery {
   timeout_ms: number | null
   max_in_flight: number | null
   ordered: boolean
+  /** The filter and template that its webhook had when the event was published, if any; `Shapes` reads them. */
+  shape_id: string | null
+  shape?: Shape | undefined
 }
 
 /** The number of the try that is being made. */
@@ -49,7 +53,7 @@ const claimedColumns = `
   claimed.id, claimed.webhook_id, claimed.project_id, claimed.event_id, claimed.event_type, claimed.payload,
   claimed.attempts, claimed.max_attempts, claimed.rescues, claimed.max_rescues, claimed.url, claimed.secret,
   claimed.previous_secret, claimed.previous_secret_expires_at, claimed.headers, claimed.retry_seconds, claimed.timeout_ms,
-  claimed.max_in_flight, claimed.ordered`
+  claimed.max_in_flight, claimed.ordered, claimed.shape_id`
 
 export const firstWebhookId = '00000000-0000-0000-0000-000000000000'
 
@@ -175,7 +179,10 @@ export async function readUnknown(
   return rows
 }
 
-/** Marks what has been in flight for a while, so that anyone who looks in SQL sees it. */
+/**
+ * Marks what has been in flight for a while, so that anyone who looks in SQL sees it. What somebody is just writing is left
+ * out: it has a result, and to wait for one row while others are held could be crosswise.
+ */
 export async function markDelivering(
   queryable: Queryable,
   workerId: string,
@@ -187,15 +194,22 @@ export async function markDelivering(
        FROM postrider.workers AS worker
        WHERE worker.id = $1::uuid
        FOR KEY SHARE
+     ),
+     free AS MATERIALIZED (
+       SELECT delivery.id
+       FROM postrider.deliveries AS delivery
+       WHERE delivery.id = ANY($2::uuid[])
+         AND delivery.status = 'pending'
+         AND EXISTS (SELECT FROM life)
+       FOR NO KEY UPDATE SKIP LOCKED
      )
      UPDATE postrider.deliveries AS delivery
      SET status = 'delivering'
      FROM unnest($2::uuid[], $3::integer[]) AS entry (id, attempt)
-     WHERE delivery.id = ANY($2::uuid[])
+     WHERE delivery.id = ANY(ARRAY(SELECT free.id FROM free))
        AND delivery.id = entry.id
        AND delivery.attempts + delivery.rescues + 1 = entry.attempt
-       AND delivery.status = 'pending'
-       AND EXISTS (SELECT FROM life)`,
+       AND delivery.status = 'pending'`,
     [workerId, held.map(({ id }) => id), held.map(attemptNumber)],
   )
 }

@@ -1,10 +1,13 @@
 import type { Clock } from '../clock.ts'
+import { ShapeError } from '../shape/shape-error.ts'
 import { attemptNumber, type ClaimedDelivery } from './claim.ts'
 import { judge, type Outcome } from './judge.ts'
 import type { Life } from './life.ts'
-import type { Attempt, Recorder } from './record.ts'
+import type { Recorder } from './record.ts'
 import { redactAnswer, redactHeaders } from './redact.ts'
+import type { Attempt } from './results.ts'
 import type { Answer, SendError, Sender } from './send.ts'
+import { bodyOf, judgeByFilter, shapingTurn } from './shaping.ts'
 import { sign, type SignedRequest } from './sign.ts'
 
 /** What opens the secrets of a claimed delivery: see the registry. */
@@ -25,8 +28,11 @@ export interface Deliverer {
   signal: AbortSignal
 }
 
-/** `interrupted`: the worker stopped it. `superseded`: this life was ended and the delivery is somebody else's. */
-export type Ending = { outcome: Outcome; durationMs: number } | 'interrupted' | 'superseded'
+/**
+ * `filtered`: its webhook's filter kept it back. `interrupted`: the worker stopped it. `superseded`: this life was ended
+ * and the delivery is somebody else's.
+ */
+export type Ending = { outcome: Outcome; durationMs: number } | 'filtered' | 'interrupted' | 'superseded'
 
 /**
  * One delivery, from claimed row to recorded outcome. What a receiver does wrong is an outcome, not an exception.
@@ -38,9 +44,16 @@ export async function deliver(
   deliverer: Deliverer,
   onAnswer: () => void,
 ): Promise<Ending> {
+  if (delivery.shape) await shapingTurn()
   const startedAt = deliverer.clock.now()
   // The claim's answer was long on its way, or this process stood still: somebody else may be sending it by now.
   if (!deliverer.life.holds) return 'interrupted'
+  const verdict = judgeByFilter(delivery)
+  if (verdict && !verdict.matches) {
+    onAnswer()
+    const isFiltered = await deliverer.recorder.record({ delivery, filtered: verdict.reason })
+    return isFiltered ? 'filtered' : 'superseded'
+  }
   const request = prepare(delivery, deliverer, startedAt)
   const answer =
     'kind' in request
@@ -79,7 +92,7 @@ function prepare(
         eventType: delivery.event_type,
         deliveryId: delivery.id,
         attempt: attemptNumber(delivery),
-        body: delivery.payload,
+        body: bodyOf(delivery),
         secrets: credentials.signingSecrets(delivery, now),
         headers: credentials.ownHeaders(delivery),
         url: delivery.url,
@@ -88,7 +101,8 @@ function prepare(
     )
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error)
-    return { kind: 'error', class: 'request', error: `cannot be signed: ${detail}`, durationMs: 0 }
+    const what = error instanceof ShapeError ? 'has no body' : 'cannot be signed'
+    return { kind: 'error', class: 'request', error: `${what}: ${detail}`, durationMs: 0 }
   }
 }
 

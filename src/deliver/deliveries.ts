@@ -1,5 +1,7 @@
 import { notFound, PostriderError } from '../contract/errors.ts'
 import type { Queryable } from '../database/database.ts'
+import { ShapeError } from '../shape/shape-error.ts'
+import { compileTemplate } from '../shape/template.ts'
 
 export type DeliveryStatus = 'pending' | 'delivering' | 'delivered' | 'failed'
 
@@ -24,6 +26,8 @@ export interface Delivery {
 export interface DeliveryDetail extends Delivery {
   payload: string
   last_response_body: string | null
+  /** Where one that is not finished stands. */
+  place: 'queue' | 'schedule' | 'line' | 'worker' | null
 }
 
 export interface DeliveryAttempt {
@@ -51,15 +55,56 @@ export const listed = `row.id, row.webhook_id, row.event_id, row.event_type, row
   row.scheduled_at, row.created_at, row.delivered_at, row.last_attempt_at, row.last_response_status, row.last_error`
 
 export async function getDelivery(queryable: Queryable, key: DeliveryKey): Promise<DeliveryDetail> {
-  const { rows } = await queryable.query<DeliveryDetail>(
-    `SELECT ${listed}, row.payload::text AS payload, row.last_response_body
+  const { rows } = await queryable.query<DeliveryDetail & { payload_template: unknown }>(
+    `SELECT ${listed}, row.payload::text AS payload, row.last_response_body, ${place} AS place,
+            shape.payload_template
      FROM postrider.webhook_deliveries AS row
+     LEFT JOIN postrider.webhook_shapes AS shape
+       ON shape.id = (SELECT kept.shape_id FROM postrider.deliveries AS kept WHERE kept.id = row.id)
      WHERE ${isKey}`,
     keyValues(key),
   )
   if (!rows[0]) throw notFound('delivery')
-  return rows[0]
+  const { payload_template, ...delivery } = rows[0]
+  return payload_template === null
+    ? delivery
+    : { ...delivery, payload: sentBody(delivery.payload, payload_template) }
 }
+
+/** What a template makes of the payload; the payload itself where that is nothing, and nothing can be sent. */
+function sentBody(payload: string, template: unknown): string {
+  try {
+    return compileTemplate(template).render(payload)
+  } catch (error) {
+    if (error instanceof ShapeError) return payload
+    throw error
+  }
+}
+
+/** It moves from one of them to another in one statement: what stands nowhere else was claimed. */
+const place = `CASE
+       WHEN row.status IN ('delivered', 'failed') THEN NULL
+       WHEN EXISTS (
+         SELECT
+         FROM postrider.delivery_queue AS queued
+         WHERE queued.webhook_id = row.webhook_id
+           AND queued.scheduled_at = row.scheduled_at
+           AND queued.delivery_id = row.id
+       ) THEN 'queue'
+       WHEN EXISTS (
+         SELECT
+         FROM postrider.delivery_schedule AS scheduled
+         WHERE scheduled.scheduled_at = row.scheduled_at
+           AND scheduled.delivery_id = row.id
+       ) THEN 'schedule'
+       WHEN EXISTS (
+         SELECT
+         FROM postrider.delivery_line_waiting AS lined
+         WHERE lined.webhook_id = row.webhook_id
+           AND lined.delivery_id = row.id
+       ) THEN 'line'
+       ELSE 'worker'
+     END`
 
 /** Every try of a delivery, first to last; there are never more than its attempts and rescues together. */
 export async function listAttempts(queryable: Queryable, key: DeliveryKey): Promise<DeliveryAttempt[]> {

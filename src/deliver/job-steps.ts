@@ -98,10 +98,10 @@ function statementOf(
 ): [string, unknown[]] {
   const values = [project_id, ...filterValues({ ...filter, until }), last_created_at, last_id, stepSize]
   if (kind === 'backfill') return [backfill, values]
-  const source =
-    kind === 'retry' && (filter.status ?? 'failed') === 'failed'
-      ? { table: 'postrider.failed_deliveries', id: 'delivery_id' }
-      : { table: 'postrider.deliveries', id: 'id' }
+  const isOfFailed = kind === 'retry' && (filter.status ?? 'failed') === 'failed' && !filter.delivery_ids
+  const source = isOfFailed
+    ? { table: 'postrider.failed_deliveries', id: 'delivery_id' }
+    : { table: 'postrider.deliveries', id: 'id' }
   const candidates = candidatesIn(source, condition(kind, filter))
   if (kind === 'cancel') return [`WITH ${candidates}, ${cancelled} ${summary}`, values]
   const work = kind === 'retry' ? retried : sentNow
@@ -109,9 +109,9 @@ function statementOf(
 }
 
 /**
- * The next rows of the history, oldest first: $1 project, $2 webhook, $3 since, $4 until, $5 event type, $6 and $7 the last
- * row that was looked at, $8 how many. Of them those that meet the condition, but for what somebody is just writing: that
- * is being sent.
+ * The next rows of the history, oldest first: $1 project, $2 webhook, $3 since, $4 until, $5 event type, $6 their ids, $7
+ * and $8 the last row that was looked at, $9 how many. Of them those that meet the condition, but for what somebody is just
+ * writing: that is being sent.
  */
 function candidatesIn({ table, id }: { table: string; id: string }, met: string): string {
   return `candidate AS MATERIALIZED (
@@ -121,9 +121,10 @@ function candidatesIn({ table, id }: { table: string; id: string }, met: string)
          AND ($2::uuid IS NULL OR source.webhook_id = $2::uuid)
          AND ($3::timestamptz IS NULL OR source.created_at >= $3::timestamptz)
          AND source.created_at < $4::timestamptz
-         AND ($6::timestamptz IS NULL OR (source.created_at, source.${id}) > ($6::timestamptz, $7::uuid))
+         AND ($6::uuid[] IS NULL OR source.${id} = ANY($6::uuid[]))
+         AND ($7::timestamptz IS NULL OR (source.created_at, source.${id}) > ($7::timestamptz, $8::uuid))
        ORDER BY source.created_at, source.${id}
-       LIMIT $8::integer
+       LIMIT $9::integer
      ),
      target AS MATERIALIZED (
        SELECT row.id, row.webhook_id, row.scheduled_at
@@ -145,7 +146,7 @@ const summary = `SELECT
 /** Finished ones, with a full schedule anew. */
 const retried = `changed AS (
        UPDATE postrider.deliveries AS row
-       SET ${retriedColumns('$9', '$10')}
+       SET ${retriedColumns('$10', '$11')}
        WHERE row.id = ANY(ARRAY(SELECT target.id FROM target))
        RETURNING row.webhook_id, row.scheduled_at, row.id
      ),
@@ -167,7 +168,7 @@ const unscheduled = `unscheduled AS (
 const sentNow = `${unscheduled},
      changed AS (
        UPDATE postrider.deliveries AS row
-       SET ${retriedColumns('$9', '$10')}
+       SET ${retriedColumns('$10', '$11')}
        WHERE row.id = ANY(ARRAY(SELECT unscheduled.delivery_id FROM unscheduled))
        RETURNING row.webhook_id, row.scheduled_at, row.id
      ),
@@ -209,7 +210,8 @@ const cancelled = `${unscheduled},
      )`
 
 /**
- * A delivery of each event that the webhook would get today and has not got. To an ordered webhook they go in the order of
+ * A delivery of each event that the webhook would get today and has not got, what a filter kept back too: the filter of
+ * today looks at it. To an ordered webhook they go in the order of
  * the events, behind those that stand in its line already.
  */
 const backfill = `WITH candidate AS MATERIALIZED (
@@ -218,9 +220,10 @@ const backfill = `WITH candidate AS MATERIALIZED (
        WHERE event.project_id = $1::uuid
          AND ($3::timestamptz IS NULL OR event.created_at >= $3::timestamptz)
          AND event.created_at < $4::timestamptz
-         AND ($6::timestamptz IS NULL OR (event.created_at, event.id) > ($6::timestamptz, $7::uuid))
+         AND $6::uuid[] IS NULL
+         AND ($7::timestamptz IS NULL OR (event.created_at, event.id) > ($7::timestamptz, $8::uuid))
        ORDER BY event.created_at, event.id
-       LIMIT $8::integer
+       LIMIT $9::integer
      ),
      webhook AS MATERIALIZED (
        SELECT webhook.*
@@ -230,13 +233,14 @@ const backfill = `WITH candidate AS MATERIALIZED (
        FOR KEY SHARE
      ),
      changed AS (
-       INSERT INTO postrider.deliveries (webhook_id, project_id, event_id, event_type, max_attempts)
+       INSERT INTO postrider.deliveries (webhook_id, project_id, event_id, event_type, max_attempts, shape_id)
        SELECT
          webhook.id,
          webhook.project_id,
          candidate.id,
          candidate.type,
-         COALESCE(cardinality(webhook.retry_seconds) + 1, 6)
+         COALESCE(cardinality(webhook.retry_seconds) + 1, 6),
+         webhook.shape_id
        FROM candidate
        CROSS JOIN webhook
        WHERE webhook.event_types ?| postrider.event_type_patterns(candidate.type)
@@ -246,6 +250,11 @@ const backfill = `WITH candidate AS MATERIALIZED (
        ORDER BY candidate.created_at, candidate.id
        ON CONFLICT (event_id, webhook_id) DO NOTHING
        RETURNING webhook_id, scheduled_at, id, event_id
+     ),
+     looked_at_again AS (
+       DELETE FROM postrider.filtered_deliveries AS filtered
+       WHERE filtered.webhook_id = $2::uuid
+         AND filtered.event_id = ANY(ARRAY(SELECT changed.event_id FROM changed))
      ),
      queued AS (
        INSERT INTO postrider.delivery_queue (webhook_id, scheduled_at, delivery_id)

@@ -6,10 +6,11 @@ import { codeCondition, waitingPlaces } from './list.ts'
 
 /** Counted at most where the place alone tells, and where each delivery must be looked at: 200 ms either way. */
 const countedTo = 100_000
-const lookedAtTo = 20_000
+const lookedAtTo = 10_000
 
-const shown = `row.id, row.kind, row.filter, row.status, row.count, row.count_is_exact, row.done, row.created_at,
-  row.finished_at`
+/** Without a thousand ids, which whoever follows a job would be told every second. */
+const shown = `row.id, row.kind, row.filter - 'delivery_ids' AS filter, row.status, row.count, row.count_is_exact,
+  row.done, row.created_at, row.finished_at`
 
 /** Counts what a job would do, and stores it for the upkeep to carry out unless it is a dry run. */
 export function createJob(
@@ -69,7 +70,10 @@ export async function stopJob(queryable: Queryable, projectId: string, id: strin
   throw new PostriderError('conflict', `The job has ended. It is ${status}.`)
 }
 
-function checkFilter(kind: JobKind, { status, webhook_id, code, since, until }: JobFilter): void {
+function checkFilter(
+  kind: JobKind,
+  { status, delivery_ids, webhook_id, code, since, until }: JobFilter,
+): void {
   const allowed = {
     retry: ['failed', 'delivered'],
     cancel: ['pending'],
@@ -86,8 +90,10 @@ function checkFilter(kind: JobKind, { status, webhook_id, code, since, until }: 
   if (kind === 'backfill' && webhook_id === undefined) {
     throw invalidField('filter.webhook_id', 'is missing: a backfill is for one webhook')
   }
-  if (kind === 'backfill' && code !== undefined)
-    throw invalidField('filter.code', 'says nothing for backfill')
+  for (const [name, value] of Object.entries({ code, delivery_ids })) {
+    if (kind === 'backfill' && value !== undefined)
+      throw invalidField(`filter.${name}`, 'says nothing for backfill')
+  }
   if (since !== undefined && until !== undefined && new Date(until) <= new Date(since)) {
     throw invalidField('filter.until', 'must be later than since')
   }
@@ -131,20 +137,21 @@ async function countJob(
 /** Whether nothing of a delivery itself must be known to count it. */
 function isToldByPlace(
   kind: JobKind,
-  { event_type, code, since, until, status = 'failed' }: JobFilter,
+  { delivery_ids, event_type, code, since, until, status = 'failed' }: JobFilter,
 ): boolean {
-  if (event_type !== undefined || code !== undefined || kind === 'backfill') return false
+  if (delivery_ids !== undefined || event_type !== undefined || code !== undefined) return false
+  if (kind === 'backfill') return false
   return kind === 'retry' ? status === 'failed' : since === undefined && until === undefined
 }
 
 function countPlaces(kind: JobKind, filter: JobFilter): string {
   return `SELECT COUNT(*)::integer AS count, COUNT(*)::integer AS looked_at
-     FROM (${sourceOf(kind, filter)} LIMIT $6::integer + 1) AS candidate
+     FROM (${sourceOf(kind, filter)} LIMIT $7::integer + 1) AS candidate
      WHERE ${everyParameter}`
 }
 
 function countMet(kind: JobKind, filter: JobFilter): string {
-  return `WITH candidate AS MATERIALIZED (${sourceOf(kind, filter)} LIMIT $6::integer + 1)
+  return `WITH candidate AS MATERIALIZED (${sourceOf(kind, filter)} LIMIT $7::integer + 1)
      SELECT
        (
          SELECT COUNT(*)::integer
@@ -156,27 +163,42 @@ function countMet(kind: JobKind, filter: JobFilter): string {
 }
 
 /** Gives a type to those that a statement does not need. */
-const everyParameter = `($2::uuid, $3::timestamptz, $4::timestamptz, $5::text) IS NOT DISTINCT FROM ($2, $3, $4, $5)`
+const everyParameter = `($2::uuid, $3::timestamptz, $4::timestamptz, $5::text, $6::uuid[]) IS NOT DISTINCT FROM ($2, $3, $4, $5, $6)`
 
-/** $2 webhook, $3 since, $4 until, $5 event type. */
-export function filterValues({ webhook_id, since, until, event_type }: JobFilter): unknown[] {
-  return [webhook_id, since, until, event_type].map((value) => value ?? null)
+/** $2 webhook, $3 since, $4 until, $5 event type, $6 deliveries. */
+export function filterValues({ webhook_id, since, until, event_type, delivery_ids }: JobFilter): unknown[] {
+  return [webhook_id, since, until, event_type, delivery_ids].map((value) => value ?? null)
 }
 
 /** On the row of a delivery: those of this kind of job, whatever place they were found in. */
-export function condition(kind: JobKind, { status = 'failed', code }: JobFilter): string {
+export function condition(kind: JobKind, { status, delivery_ids, code }: JobFilter): string {
   return [
-    `row.status = '${kind === 'retry' ? status : 'pending'}'`,
+    kind !== 'retry'
+      ? `row.status = 'pending'`
+      : status === undefined && delivery_ids !== undefined
+        ? `row.status IN ('failed', 'delivered')`
+        : `row.status = '${status ?? 'failed'}'`,
     `($2::uuid IS NULL OR row.webhook_id = $2::uuid)`,
     `($3::timestamptz IS NULL OR row.created_at >= $3::timestamptz)`,
     `($4::timestamptz IS NULL OR row.created_at < $4::timestamptz)`,
     `($5::text IS NULL OR row.event_type = $5::text)`,
+    `($6::uuid[] IS NULL OR row.id = ANY($6::uuid[]))`,
     ...(code === undefined ? [] : [codeCondition(code)]),
   ].join(' AND ')
 }
 
 /** Where to count them: $1 project, and as `filterValues`. */
-function sourceOf(kind: JobKind, { webhook_id, status = 'failed' }: JobFilter): string {
+function sourceOf(kind: JobKind, { delivery_ids, webhook_id, status = 'failed' }: JobFilter): string {
+  if (delivery_ids !== undefined) {
+    const scheduled = `JOIN postrider.delivery_schedule AS scheduled
+            ON scheduled.scheduled_at = source.scheduled_at
+            AND scheduled.delivery_id = source.id`
+    return `SELECT source.id
+          FROM postrider.deliveries AS source
+          ${kind === 'send_waiting_now' ? scheduled : ''}
+          WHERE source.project_id = $1::uuid
+            AND source.id = ANY($6::uuid[])`
+  }
   if (kind === 'cancel') return `SELECT placed.delivery_id AS id ${waitingPlaces(webhook_id)}`
   if (kind === 'send_waiting_now') {
     return `SELECT scheduled.delivery_id AS id
@@ -201,7 +223,8 @@ const countMissing = `WITH event AS MATERIALIZED (
        WHERE event.project_id = $1::uuid
          AND ($3::timestamptz IS NULL OR event.created_at >= $3::timestamptz)
          AND ($4::timestamptz IS NULL OR event.created_at < $4::timestamptz)
-       LIMIT $6::integer + 1
+         AND $6::uuid[] IS NULL
+       LIMIT $7::integer + 1
      ),
      matching AS MATERIALIZED (
        SELECT kind.type, webhook.id AS webhook_id, webhook.application_id, webhook.environment_name

@@ -1,26 +1,9 @@
 import type { Clock } from '../clock.ts'
 import type { Queryable } from '../database/database.ts'
-import { mayPass, retrying } from '../database/transient.ts'
+import { isLockedOut, mayPass, retrying } from '../database/transient.ts'
 import type { Logger } from '../log.ts'
-import { attemptNumber, type ClaimedDelivery } from './claim.ts'
-import type { Outcome } from './judge.ts'
 import type { Life } from './life.ts'
-
-/** One try as the history keeps it. */
-export interface Attempt {
-  startedAt: Date
-  durationMs: number
-  /** Values of the webhook's own headers redacted. */
-  requestHeaders: Readonly<Record<string, string>>
-  responseHeaders: Readonly<Record<string, string>> | null
-  responseBody: string | null
-}
-
-export interface Result {
-  delivery: ClaimedDelivery
-  outcome: Outcome
-  attempt: Attempt
-}
+import { type Filtered, findLocked, type Result, withoutAnswer, writeResults } from './results.ts'
 
 export interface RecorderOptions {
   database: Queryable
@@ -28,6 +11,12 @@ export interface RecorderOptions {
   life: Life
   clock: Clock
   logger: Logger
+}
+
+interface Waiting {
+  result: Result | Filtered
+  done: (written: boolean) => void
+  failed: (error: unknown) => void
 }
 
 /** Results written in one statement. */
@@ -40,10 +29,15 @@ const maxBatch = 500
 const gatherMs = 5
 const largeBatch = 200
 
+/** How often to look whether rows that somebody else held are free, and how long to look for such before writing. */
+const lockedAgainMs = 500
+const lookForLockedMs = 10_000
+
 /**
  * Writes outcomes and attempts in batches: while one statement runs the next batch gathers. `record` resolves once its
  * result is written, `true`, or found to come too late, `false`: the life of this worker was ended by somebody else, who
- * has taken the delivery over.
+ * has taken the delivery over. Results whose rows somebody else holds for long, such as who deletes many webhooks, hold up
+ * no others.
  */
 export class Recorder {
   readonly #database: Queryable
@@ -51,10 +45,14 @@ export class Recorder {
   readonly #clock: Clock
   readonly #logger: Logger
   readonly #abort = new AbortController()
-  #waiting: { result: Result; done: (written: boolean) => void; failed: (error: unknown) => void }[] = []
+  #waiting: Waiting[] = []
   #writing = false
   /** The last batch was not small. */
   #isBusy = false
+  /** Somebody else holds their rows. */
+  #locked: Waiting[] = []
+  #lockedTimer: NodeJS.Timeout | undefined
+  #lookForLockedUntilMs = -Infinity
 
   constructor({ database, life, clock, logger }: RecorderOptions) {
     this.#database = database
@@ -63,7 +61,7 @@ export class Recorder {
     this.#logger = logger
   }
 
-  record(result: Result): Promise<boolean> {
+  record(result: Result | Filtered): Promise<boolean> {
     return new Promise((done, failed) => {
       this.#waiting.push({ result, done, failed })
       if (!this.#writing) void this.#write()
@@ -73,6 +71,7 @@ export class Recorder {
   /** Waits no longer for a database that is away: what is not written by now is rejected. */
   abort(): void {
     this.#abort.abort()
+    this.#tryLocked()
   }
 
   async #write(): Promise<void> {
@@ -82,28 +81,66 @@ export class Recorder {
     while (this.#waiting.length > 0) {
       if (this.#isBusy && this.#waiting.length < largeBatch)
         await new Promise((resolve) => setTimeout(resolve, gatherMs))
-      const batch = this.#waiting.splice(0, maxBatch)
-      this.#isBusy = batch.length >= 10
-      try {
-        const { written, refused } = await this.#writeBatch(batch.map(({ result }) => result))
-        for (const { result, done, failed } of batch) {
-          const error = refused.get(result.delivery.id)
-          if (error === undefined) done(written.has(result.delivery.id))
-          else failed(error)
-        }
-      } catch (error) {
-        for (const { failed } of batch) failed(error)
-      }
+      const taken = this.#waiting.splice(0, maxBatch)
+      this.#isBusy = taken.length >= 10
+      const batch = performance.now() < this.#lookForLockedUntilMs ? await this.#withoutLocked(taken) : taken
+      const filtered = batch.filter(({ result }) => 'filtered' in result)
+      const sent = filtered.length === 0 ? batch : batch.filter(({ result }) => 'outcome' in result)
+      if (sent.length > 0) await this.#settle(sent)
+      if (filtered.length > 0) await this.#settle(filtered)
     }
     this.#writing = false
   }
 
+  async #settle(batch: readonly Waiting[]): Promise<void> {
+    try {
+      const { written, refused } = await this.#writeBatch(batch.map(({ result }) => result))
+      for (const { result, done, failed } of batch) {
+        const error = refused.get(result.delivery.id)
+        if (error === undefined) done(written.has(result.delivery.id))
+        else failed(error)
+      }
+    } catch (error) {
+      if (isLockedOut(error) && !this.#abort.signal.aborted) {
+        this.#logger.warn(
+          { error, results: batch.length },
+          'somebody holds deliveries whose results are here',
+        )
+        this.#lookForLockedUntilMs = performance.now() + lookForLockedMs
+        this.#waiting.unshift(...batch)
+        return
+      }
+      for (const { failed } of batch) failed(error)
+    }
+  }
+
+  /** Those whose rows nobody holds; the others are put aside for a while. */
+  async #withoutLocked(batch: readonly Waiting[]): Promise<readonly Waiting[]> {
+    const ids = batch.map(({ result }) => result.delivery.id)
+    const signal = this.#abort.signal
+    const locked = await retrying(() => findLocked(this.#database, ids), { signal, when: mayPass }).catch(
+      () => new Set<string>(),
+    )
+    if (locked.size === 0 || signal.aborted) return batch
+    this.#lookForLockedUntilMs = performance.now() + lookForLockedMs
+    this.#locked.push(...batch.filter(({ result }) => locked.has(result.delivery.id)))
+    this.#lockedTimer ??= setTimeout(() => this.#tryLocked(), lockedAgainMs)
+    return batch.filter(({ result }) => !locked.has(result.delivery.id))
+  }
+
+  #tryLocked(): void {
+    clearTimeout(this.#lockedTimer)
+    this.#lockedTimer = undefined
+    this.#waiting.push(...this.#locked.splice(0))
+    if (this.#waiting.length > 0 && !this.#writing) void this.#write()
+  }
+
   /** The database may be away for long: results are kept until it is back. */
-  async #writeBatch(batch: readonly Result[]): Promise<Written> {
+  async #writeBatch(batch: readonly (Result | Filtered)[]): Promise<Written> {
     try {
       const written = await retrying(() => this.#writeResults(batch), {
         signal: this.#abort.signal,
-        when: mayPass,
+        when: (error) => mayPass(error) && !isLockedOut(error),
         onRetry: (error) =>
           this.#logger.warn({ error, results: batch.length }, 'results wait for the database'),
       })
@@ -114,12 +151,12 @@ export class Recorder {
     }
   }
 
-  #writeResults(results: readonly Result[]): Promise<Set<string>> {
+  #writeResults(results: readonly (Result | Filtered)[]): Promise<Set<string>> {
     return writeResults(this.#database, results, { workerId: this.#life.id, now: this.#clock.now() })
   }
 
   /** Something in the batch cannot be stored. Whatever a receiver sent, each delivery gets its outcome written. */
-  async #writeOneByOne(batch: readonly Result[], cause: unknown): Promise<Written> {
+  async #writeOneByOne(batch: readonly (Result | Filtered)[], cause: unknown): Promise<Written> {
     this.#logger.error(
       { error: cause, results: batch.length },
       'a batch of results was refused: writing one by one',
@@ -137,8 +174,8 @@ export class Recorder {
     return { written, refused }
   }
 
-  async #writeAnyhow(result: Result): Promise<Set<string>> {
-    const write = (version: Result): Promise<Set<string>> =>
+  async #writeAnyhow(result: Result | Filtered): Promise<Set<string>> {
+    const write = (version: Result | Filtered): Promise<Set<string>> =>
       retrying(() => this.#writeResults([version]), { signal: this.#abort.signal, when: mayPass })
     try {
       return await write(result)
@@ -157,50 +194,4 @@ export class Recorder {
 interface Written {
   written: ReadonlySet<string>
   refused: ReadonlyMap<string, unknown>
-}
-
-function withoutAnswer(result: Result): Result {
-  return { ...result, attempt: { ...result.attempt, responseHeaders: null, responseBody: null } }
-}
-
-const statusOf = {
-  delivered: 'delivered',
-  retry: 'pending',
-  failed: 'failed',
-  gone: 'failed',
-} as const satisfies Record<Outcome['kind'], string>
-
-/**
- * The outcomes, the attempts, what waits for its next try, and the webhooks that are gone, in one statement;
- * `postrider.record_results` says when a result counts. The ids written are answered.
- */
-async function writeResults(
-  queryable: Queryable,
-  results: readonly Result[],
-  { workerId, now }: { workerId: string; now: Date },
-): Promise<Set<string>> {
-  const { rows } = await queryable.query<{ id: string }>(
-    `SELECT written.id
-     FROM postrider.record_results($1::uuid, $2::timestamptz, $3::jsonb) AS written (id)`,
-    [workerId, now, JSON.stringify(results.map(toJson))],
-  )
-  return new Set(rows.map(({ id }) => id))
-}
-
-/** A result with the names that the function in the database reads. */
-function toJson({ delivery, outcome, attempt }: Result): object {
-  return {
-    id: delivery.id,
-    attempt: attemptNumber(delivery),
-    status: statusOf[outcome.kind],
-    retry_at: outcome.kind === 'retry' ? outcome.retryAt : null,
-    started_at: attempt.startedAt,
-    duration_ms: attempt.durationMs,
-    request_headers: attempt.requestHeaders,
-    response_status: outcome.responseStatus,
-    response_headers: attempt.responseHeaders,
-    response_body: attempt.responseBody,
-    error: outcome.kind === 'delivered' ? outcome.note : outcome.error,
-    outcome: outcome.kind,
-  }
 }

@@ -21,6 +21,7 @@ import { Load } from './load.ts'
 import { Recorder } from './record.ts'
 import { endLife, interruptSent, type Rescued, rescueExpired } from './rescue.ts'
 import type { Sender } from './send.ts'
+import { Shapes } from './shapes.ts'
 
 export interface WorkerOptions {
   database: Database
@@ -85,6 +86,7 @@ export class Worker {
   #othersUntilMs = -Infinity
   readonly #load: Load
   readonly #lettingOut: LettingOut
+  readonly #shapes: Shapes
   #shift: Shift | undefined
   #abort = new AbortController()
   #stopping = true
@@ -107,6 +109,7 @@ export class Worker {
     this.#options = options
     this.#load = new Load({ ...options, capacity: options.concurrency * capacityPerSlot, capacityBytes })
     this.#lettingOut = new LettingOut({ ...options, onMore: () => this.wake() })
+    this.#shapes = new Shapes(options.database)
     this.#listener = new Listener({ ...options, onWake: () => this.wake() })
     this.#lifecycle = createLifecycle({ start: () => this.#start(), stop: () => this.#stop() })
   }
@@ -215,6 +218,7 @@ export class Worker {
     // More may have finished meanwhile: those go with the next claim.
     if (claimed.length > 0) this.#finished.splice(0, finished.length)
     if (claimed.length >= limit) this.#afterWebhookId = lastWebhookId(claimed, this.#afterWebhookId)
+    await this.#shapes.giveTo(claimed)
     return claimed
   }
 
@@ -297,6 +301,7 @@ export class Worker {
     this.#isUncertain = false
     const known = [...Array.from(this.#held.values(), ({ delivery }) => delivery.id), ...this.#unrecorded]
     const unknown = await readUnknown(database, shift.life.id, known)
+    await this.#shapes.giveTo(unknown)
     // It finished here before, and came back: its new entry must not leave the row with the old one.
     const again = new Set(unknown.map(({ id }) => id))
     this.#finished = this.#finished.filter((id) => !again.has(id))
@@ -391,7 +396,7 @@ export class Worker {
       if (ending === 'interrupted') this.#isUncertain = true
       else if (shift === this.#shift) this.#finished.push(delivery.id)
       onEnding?.(delivery, ending)
-      logger.info(describe(delivery, ending), 'attempt')
+      logger.info(describe(delivery, ending), ending === 'filtered' ? 'filtered' : 'attempt')
       return typeof ending === 'string' ? undefined : ending.outcome.kind === 'delivered'
     } catch (error) {
       logger.error({ error, delivery_id: delivery.id }, 'an attempt ended without a result')

@@ -1,7 +1,9 @@
+import { type Raised, raisedBy } from '../adapters/raised.ts'
+import type { Transaction } from '../adapters/transaction.ts'
 import { invalidField, notFound, PostriderError } from '../contract/errors.ts'
-import type { Queryable } from '../database/database.ts'
-import { sqlstate, sqlstateOf } from '../database/sqlstate.ts'
+import { sqlstate } from '../database/sqlstate.ts'
 import { isUuid } from '../ids.ts'
+import { RegistryChanged } from '../registry/event-schemas.ts'
 
 /** An event as an application publishes it. */
 export interface NewEvent<Data = unknown> {
@@ -26,28 +28,44 @@ export interface Publication {
   duplicate: boolean
 }
 
+export interface Publishing {
+  /** Who listens there hears of it with the commit. */
+  channel?: string | null
+  /**
+   * The number of the project's registry of event types that the data was checked against. Is it another one by now,
+   * nothing is published and `RegistryChanged` is thrown. With null nothing is compared.
+   */
+  revision?: string | null
+}
+
 /**
- * Publishes one event. In a caller's transaction it exists once that commits, and not at all if it rolls back. Who
- * listens on `channel` hears of it with the commit.
+ * Publishes one event. In a caller's transaction it exists once that commits, and not at all if it rolls back. The data is
+ * not checked against the schema of its type: see `registry/event-schemas.ts`.
  */
 export async function publish(
-  queryable: Queryable,
+  transaction: Transaction,
   event: NewEvent,
-  channel: string | null = null,
+  { channel = null, revision = null }: Publishing = {},
 ): Promise<Publication> {
   checkFields(event)
   const [publication] = await publishing(() =>
-    queryable.query<Publication>(
+    transaction.query(
       `SELECT published.id, published.deliveries, published.duplicate
-       FROM (SELECT CASE WHEN $8::text IS NOT NULL THEN pg_notify($8::text, '') END) AS woken
+       FROM (
+         SELECT
+           $1::uuid AS project_id,
+           CASE WHEN $8::text IS NOT NULL THEN pg_notify($8::text, '') END AS woken
+         WHERE $9::text IS NULL
+           OR postrider.event_types_revision($1::uuid) = $9::text::bigint
+       ) AS checked
        CROSS JOIN LATERAL postrider.publish(
-         project_id => $1::uuid,
+         project_id => checked.project_id,
          type => $2::text,
-         data => $3::jsonb,
+         data => $3::text::jsonb,
          id => $4::uuid,
          application_id => $5::uuid,
          environment_name => $6::text,
-         "timestamp" => $7::timestamptz
+         "timestamp" => $7::text::timestamptz
        ) AS published`,
       [
         event.projectId,
@@ -56,19 +74,21 @@ export async function publish(
         event.id ?? null,
         event.applicationId ?? null,
         event.environmentName ?? null,
-        event.timestamp ?? null,
+        toTime(event.timestamp),
         channel,
+        revision,
       ],
     ),
   )
-  return publication!
+  if (!publication) throw new RegistryChanged()
+  return publication
 }
 
 /** Publishes up to 1,000 events of one project, all or none; the answers stand in the order given. */
 export function publishMany(
-  queryable: Queryable,
+  transaction: Transaction,
   events: readonly NewEvent[],
-  channel: string | null = null,
+  options: Publishing = {},
 ): Promise<Publication[]> {
   const [first] = events
   if (!first) return Promise.resolve([])
@@ -85,29 +105,35 @@ export function publishMany(
     application_id: applicationId,
     environment_name: environmentName,
   }))
-  return publishJson(queryable, { projectId: first.projectId, eventsJson: toJson(wire), channel })
+  return publishJson(transaction, { projectId: first.projectId, eventsJson: toJson(wire) }, options)
 }
 
 /**
  * Publishes a JSON array of events, each with the fields of the HTTP call. The text reaches PostgreSQL as it is, so
  * that no number passes through a double.
  */
-export function publishJson(
-  queryable: Queryable,
-  {
-    projectId,
-    eventsJson,
-    channel = null,
-  }: { projectId: string; eventsJson: string; channel?: string | null },
+export async function publishJson(
+  transaction: Transaction,
+  { projectId, eventsJson }: { projectId: string; eventsJson: string },
+  { channel = null, revision = null }: Publishing = {},
 ): Promise<Publication[]> {
-  return publishing(() =>
-    queryable.query<Publication>(
+  const publications = await publishing(() =>
+    transaction.query(
       `SELECT published.id, published.deliveries, published.duplicate
-       FROM (SELECT CASE WHEN $3::text IS NOT NULL THEN pg_notify($3::text, '') END) AS woken
-       CROSS JOIN LATERAL postrider.publish_many($1::uuid, $2::jsonb) AS published`,
-      [projectId, eventsJson, channel],
+       FROM (
+         SELECT
+           $1::uuid AS project_id,
+           CASE WHEN $3::text IS NOT NULL THEN pg_notify($3::text, '') END AS woken
+         WHERE $4::text IS NULL
+           OR postrider.event_types_revision($1::uuid) = $4::text::bigint
+       ) AS checked
+       CROSS JOIN LATERAL postrider.publish_many(checked.project_id, $2::text::jsonb) AS published`,
+      [projectId, eventsJson, channel, revision],
     ),
   )
+  // Of events there always is at least one.
+  if (publications.length === 0 && revision !== null) throw new RegistryChanged()
+  return publications
 }
 
 const fields = new Set(['projectId', 'type', 'data', 'id', 'timestamp', 'applicationId', 'environmentName'])
@@ -122,41 +148,53 @@ function checkFields(event: NewEvent, path = ''): void {
   }
   const { timestamp } = event
   if (timestamp === undefined) return
-  const isTime = timestamp instanceof Date ? !Number.isNaN(timestamp.getTime()) : rfc3339.test(timestamp)
-  if (!isTime) throw invalidField(`${path}timestamp`, 'must be a time such as 2026-11-24T09:30:00.000Z')
+  const isTime = !(timestamp instanceof Date) || !Number.isNaN(timestamp.getTime())
+  if (!isTime || !rfc3339.test(toTime(timestamp)!))
+    throw invalidField(`${path}timestamp`, 'must be a time such as 2026-11-24T09:30:00.000Z')
 }
 
-const rfc3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i
+const rfc3339 = /^(?!0000)\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i
 
-async function publishing(run: () => Promise<{ rows: Publication[] }>): Promise<Publication[]> {
+async function publishing(run: () => Promise<{ rows: unknown[] }>): Promise<Publication[]> {
   try {
     const { rows } = await run()
-    return rows
+    return rows.map(toPublication)
   } catch (error) {
-    throw describe(error)
+    const raised = raisedBy(error)
+    throw raised === undefined ? error : describe(error, raised)
   }
 }
 
+/** By their places: a library may be set to give columns other names. */
+function toPublication(row: unknown): Publication {
+  const [id, deliveries, duplicate] = Object.values(row as object) as [string, number | bigint, boolean]
+  return { id, deliveries: Number(deliveries), duplicate }
+}
+
 /** The functions name the field in the error's COLUMN; what jsonb itself refuses has none. */
-function describe(error: unknown): unknown {
-  const state = sqlstateOf(error)
-  const path = columnOf(error)
+function describe(error: unknown, { state, column: path, message }: Raised): unknown {
   const options = { cause: error }
   switch (state) {
     case sqlstate.foreignKeyViolation:
-      return path === 'project_id' ? notFound('project') : fieldError(error, path, options)
+      return path === 'project_id' ? notFound('project') : fieldError(message, path, options)
     case sqlstate.invalidParameterValue:
     case sqlstate.nullValueNotAllowed:
-      return fieldError(error, path, options)
+      return fieldError(message, path, options)
+    case sqlstate.inFailedTransaction:
+      return new PostriderError(
+        'conflict',
+        'The transaction failed before this: nothing can be published in it. Roll it back, or back to a savepoint.',
+        options,
+      )
     case sqlstate.uniqueViolation:
       return path === ''
         ? error
-        : new PostriderError('event_conflict', messageOf(error), {
+        : new PostriderError('event_conflict', message, {
             ...options,
             errors: [{ path, message: 'was published before with other content' }],
           })
     case sqlstate.programLimitExceeded:
-      return new PostriderError('too_large', messageOf(error), {
+      return new PostriderError('too_large', message, {
         ...options,
         errors: [{ path, message: 'is larger than 256 KiB with its numbers written out' }],
       })
@@ -168,31 +206,29 @@ function describe(error: unknown): unknown {
       return invalidField('', 'a value is no UUID, or the JSON has a lone surrogate such as \\ud800', options)
     case sqlstate.numericValueOutOfRange:
       return invalidField('data', 'has a number of more than 1,000 digits', options)
+    case sqlstate.invalidDatetimeFormat:
+    case sqlstate.datetimeFieldOverflow:
+      return invalidField('timestamp', 'is no time that there is', options)
     case sqlstate.statementTooComplex:
       return invalidField('data', 'is nested deeper than 64 levels', options)
-    case undefined:
     default:
       return error
   }
 }
 
-function fieldError(error: unknown, path: string, options: ErrorOptions): PostriderError {
-  const message = messageOf(error)
+function fieldError(message: string, path: string, options: ErrorOptions): PostriderError {
   return new PostriderError('validation_failed', message, {
     ...options,
     errors: [{ path, message: message.startsWith(`${path} `) ? message.slice(path.length + 1) : message }],
   })
 }
 
-function columnOf(error: unknown): string {
-  return error instanceof Error && 'column' in error && typeof error.column === 'string' ? error.column : ''
+/** As text: what a driver makes of a Date, and in which time zone, is not the same in each. */
+function toTime(timestamp: Date | string | undefined): string | null {
+  return timestamp instanceof Date ? timestamp.toISOString() : (timestamp ?? null)
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
-}
-
-function toJson(value: unknown): string {
+export function toJson(value: unknown): string {
   let json: string | undefined
   try {
     json = JSON.stringify(value)

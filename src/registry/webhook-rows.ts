@@ -3,6 +3,7 @@ import { invalid } from '../contract/validate.ts'
 import type { Webhook } from '../contract/webhooks.ts'
 import type { Queryable } from '../database/database.ts'
 import { violatedConstraint } from '../database/sqlstate.ts'
+import type { ShapeSource } from '../shape/shape.ts'
 import type { StoredCredentials } from './credentials.ts'
 import { policyColumn, policyValues, type StoredPolicy } from './webhook-policy.ts'
 
@@ -19,7 +20,7 @@ export type StoredWebhook = WebhookRow & StoredCredentials
 export const shown = `row.id, row.project_id, row.name, row.url, row.event_types, row.application_id, row.environment_name,
   row.is_active, row.disabled_reason, row.description,
   ARRAY(SELECT name FROM jsonb_object_keys(row.headers) AS name ORDER BY name COLLATE "C") AS header_names,
-  ${policyColumn}, row.public_key, row.previous_public_key, row.previous_secret_expires_at,
+  ${policyColumn}, row.payload_template, row.filter, row.public_key, row.previous_public_key, row.previous_secret_expires_at,
   row.created_at, row.updated_at, row.created_by_id`
 
 export const credentials = `row.id AS webhook_id, row.secret, row.previous_secret, row.headers`
@@ -35,6 +36,8 @@ interface NewRow extends Pick<
   | 'description'
   | 'is_active'
   | 'policy'
+  | 'payload_template'
+  | 'filter'
   | 'public_key'
   | 'created_by_id'
 > {
@@ -50,12 +53,12 @@ export async function insert(queryable: Queryable, webhook: NewRow): Promise<Web
       `INSERT INTO postrider.webhooks AS row (
          id, project_id, name, url, event_types, application_id, environment_name, description, is_active,
          secret, public_key, headers, retry_seconds, timeout_ms, max_in_flight, rate_per_second, ordered,
-         created_by_id
+         payload_template, filter, created_by_id
        )
        VALUES (
          $1::uuid, $2::uuid, $3::text, $4::text, $5::jsonb, $6::uuid, $7::text, $8::text, $9::boolean,
          $10::text, $11::text, $12::jsonb, $13::integer[], $14::integer, $15::integer, $16::double precision,
-         $17::boolean, $18::uuid
+         $17::boolean, $18::json, $19::text, $20::uuid
        )
        RETURNING ${shown}`,
       [
@@ -72,6 +75,7 @@ export async function insert(queryable: Queryable, webhook: NewRow): Promise<Web
         webhook.public_key,
         JSON.stringify(webhook.headers),
         ...policyValues(webhook.policy),
+        ...shapeValues(webhook),
         webhook.created_by_id,
       ],
     )
@@ -116,7 +120,9 @@ export async function store(
            timeout_ms = $12::integer,
            max_in_flight = $13::integer,
            rate_per_second = $14::double precision,
-           ordered = $15::boolean
+           ordered = $15::boolean,
+           payload_template = $16::json,
+           filter = $17::text
        WHERE id = $1::uuid
        RETURNING ${shown}`,
       [
@@ -131,12 +137,18 @@ export async function store(
         webhook.disabled_reason,
         headers === undefined ? null : JSON.stringify(headers),
         ...policyValues(webhook.policy),
+        ...shapeValues(webhook),
       ],
     )
     return rows[0]!
   } catch (error) {
     throw describe(error)
   }
+}
+
+/** The template as the text that it is, so that its members keep their order. */
+function shapeValues({ payload_template, filter }: ShapeSource): unknown[] {
+  return [payload_template === null ? null : JSON.stringify(payload_template), filter]
 }
 
 /** What a violated constraint means to the caller. */

@@ -1,6 +1,7 @@
 import type { AddressPolicy } from '../address.ts'
 import type { FieldError } from '../contract/errors.ts'
 import { invalid, memberPath } from '../contract/validate.ts'
+import { shapeComplaints } from '../shape/shape.ts'
 import { checkHeaders } from './headers.ts'
 import { secretComplaint, type SignatureScheme } from './secret.ts'
 import { checkUrl } from './url.ts'
@@ -10,6 +11,8 @@ interface Settings {
   headers?: Record<string, string>
   secret?: string
   signature_scheme?: SignatureScheme
+  payload_template?: unknown
+  filter?: string | null
 }
 
 /**
@@ -31,6 +34,7 @@ export function checkSettings<Given extends Settings>(settings: Given, policy: A
   const complaint =
     settings.secret === undefined ? undefined : secretComplaint(settings.secret, settings.signature_scheme)
   if (complaint !== undefined) errors.push({ path: 'secret', message: complaint })
+  errors.push(...shapeComplaints(settings))
   if (errors.length > 0) throw invalid(errors)
   return checked
 }

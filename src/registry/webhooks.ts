@@ -15,6 +15,7 @@ import {
 import type { Queryable, Transactable } from '../database/database.ts'
 import { type Page, type PageRequest, readPage } from '../database/page.ts'
 import { newId } from '../ids.ts'
+import type { ShapeSource } from '../shape/shape.ts'
 import { isOverlapping, ownHeaders, sealHeaders, sealSecret, signingSecrets } from './credentials.ts'
 import { generateSecret, publicKeyOf, type SignatureScheme } from './secret.ts'
 import type { Cipher } from './secrets.ts'
@@ -53,6 +54,8 @@ export interface WebhookTarget {
   application_id: string | null
   environment_name: string | null
   timeout_ms: number
+  /** Which events it gets, and as what. */
+  shape: ShapeSource
 }
 
 export class Webhooks {
@@ -101,6 +104,8 @@ export class Webhooks {
       public_key,
       headers: sealHeaders(row, settings.headers ?? {}, this.#cipher),
       policy: changedPolicy(noPolicy, settings.policy),
+      payload_template: settings.payload_template ?? null,
+      filter: settings.filter ?? null,
       created_by_id: this.#createdById ?? null,
     })
     return { ...this.#whole(webhook), secret: public_key === null ? secret : null }
@@ -222,7 +227,7 @@ export class Webhooks {
       [projectId, id],
     )
     if (!rows[0]) throw notFound('webhook')
-    const { url, application_id, environment_name, policy } = this.#whole(rows[0])
+    const { url, application_id, environment_name, policy, payload_template, filter } = this.#whole(rows[0])
     return {
       projectId: rows[0].project_id,
       url,
@@ -231,6 +236,7 @@ export class Webhooks {
       application_id,
       environment_name,
       timeout_ms: policy.timeout_ms,
+      shape: { payload_template, filter },
     }
   }
 
@@ -245,6 +251,7 @@ export class Webhooks {
       application_id: settings.application_id ?? null,
       environment_name: settings.environment_name ?? null,
       timeout_ms: settings.policy?.timeout_ms ?? this.#defaultPolicy.timeout_ms,
+      shape: { payload_template: settings.payload_template ?? null, filter: settings.filter ?? null },
     }
   }
 
@@ -256,6 +263,7 @@ export class Webhooks {
       policy: wholePolicy(row.policy, this.#defaultPolicy),
       signature_scheme: schemeOf({ public_key }),
       public_keys: keys.filter((key) => key !== null),
+      previous_secret_expires_at: isOverlap ? previous_secret_expires_at : null,
     }
   }
 }

@@ -1,6 +1,6 @@
 import type { Queryable } from '../database/database.ts'
 import { type Range, unitOf } from './range.ts'
-import { spansOf, withReach } from './reach.ts'
+import { spansOf, wholeSpansOf, withReach } from './reach.ts'
 import { type Outcomes, successRate } from './read.ts'
 
 export interface FailingWebhook extends Outcomes {
@@ -22,7 +22,11 @@ export function readFailing(
   range: Range,
 ): Promise<FailingWebhook[]> {
   return withReach(queryable, async (reach) => {
-    const { units, since, until } = spansOf(range, unitOf(range), reach)
+    // Up to now, whole days can stand for their hours.
+    const isUpToNow = range.until >= reach.hours_until
+    const { units, since, until } = isUpToNow
+      ? wholeSpansOf(range, reach)
+      : spansOf(range, unitOf(range), reach)
     const { rows } = await queryable.query<Omit<FailingWebhook, 'success_rate'>>(
       `WITH span AS MATERIALIZED (
          SELECT *

@@ -32,13 +32,17 @@ const written: Record<string, string[]> = {
   deleteInvitation: ['invitation.deleted'],
   updateMember: ['member.updated'],
   removeMember: ['member.deleted'],
+  createEventType: ['event_type.created'],
+  updateEventType: ['event_type.updated'],
+  deleteEventType: ['event_type.deleted'],
   createJob: ['job.created'],
   stopJob: ['job.stopped'],
-  // What is published is its own record, and a test changes nothing.
+  // What is published is its own record, and a test or a preview changes nothing.
   publishEvent: [],
   publishEvents: [],
   testWebhook: [],
   testWebhookDraft: [],
+  previewWebhook: [],
 }
 
 const changing = table.filter(({ method, path }) => method !== 'GET' && path.includes('{project_id}'))
@@ -242,6 +246,7 @@ async function createWebhook({ path }: TestProject): Promise<string> {
 function changeOf(route: NamedRoute): object | undefined {
   const { json } = exampleOf(route)
   if (route.name === 'updateWebhook') return { name: 'another name' }
+  if (route.name === 'createEventType') return { ...json, name: 'another.name' }
   if (route.name === 'replayWebhook') return { since: '2020-01-01T00:00:00Z' }
   if (route.name === 'testWebhookDraft') return { ...json, url: 'http://127.0.0.1:1024/' }
   return json

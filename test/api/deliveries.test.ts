@@ -63,6 +63,27 @@ test('a delivery is listed, read, cancelled and retried, under its project and u
   }
 })
 
+test('one that is not finished says where it stands', async () => {
+  const { project, webhook, publish } = await setUp('https://example.com')
+  const place = async (id: string) => (await api.call('GET', `${project.path}/deliveries/${id}`)).body.place
+  const { id } = (await publish()).delivery
+  expect(await place(id)).toBe('queue')
+  await api.database.query(
+    `UPDATE postrider.webhook_deliveries SET scheduled_at = now() + interval '1 hour', attempts = 1 WHERE id = $1`,
+    [id],
+  )
+  expect(await place(id)).toBe('schedule')
+  await api.database.query(`DELETE FROM postrider.delivery_schedule WHERE delivery_id = $1`, [id])
+  expect(await place(id)).toBe('worker')
+  await api.call('PATCH', `${project.path}/webhooks/${webhook.id}`, { json: { policy: { ordered: true } } })
+  const lined = (await publish()).delivery
+  expect(await place(lined.id)).toBe('line')
+  await api.call('POST', `${project.path}/deliveries/${lined.id}/cancel`)
+  expect(await place(lined.id)).toBeNull()
+  // With the one that nobody holds.
+  await api.call('DELETE', `${project.path}/webhooks/${webhook.id}`)
+})
+
 test('deliveries are narrowed by status, webhook, event, type and period', async () => {
   const { project, webhook, publish } = await setUp('https://example.com')
   const { event, delivery } = await publish()

@@ -63,6 +63,7 @@ test('an event is published, counted and read back with its deliveries', async (
       environment_name: 'production',
     },
     deliveries: [expect.objectContaining({ webhook_id: webhook.id, event_id: json.id, status: 'pending' })],
+    filtered: [],
   })
   expect((await api.call('GET', `${project.path}/events/${json.id}`)).status).toBe(404)
 })

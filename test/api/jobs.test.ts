@@ -88,6 +88,47 @@ test('a retry is counted, stored, carried out step by step, and does each delive
   expect((await call('GET', `${project.path}/jobs`)).body.jobs).toMatchObject([{ id: job.id, done: 25 }])
 })
 
+test('those that somebody chose are sent again, sent now or cancelled, and no others', async () => {
+  const { create, publish, list, fail, postpone, start, read } = await setUp()
+  await create()
+  await publish('a.b', 4)
+  await fail()
+  const [one, two, ...rest] = await list()
+  await database.query(
+    `UPDATE postrider.deliveries
+     SET status = 'delivered',
+         delivered_at = now()
+     WHERE id = $1`,
+    [two.id],
+  )
+  const other = await setUp()
+  await other.create()
+  await other.publish()
+  await other.fail()
+  const [strange] = await other.list()
+  const delivery_ids = [one.id, two.id, strange.id, one.id]
+  expect((await start('retry', { delivery_ids, status: 'failed' }, true)).body.count).toBe(1)
+  expect((await start('cancel', { delivery_ids }, true)).body.count).toBe(0)
+  const { count, count_is_exact, job } = (await start('retry', { delivery_ids })).body
+  expect([count, count_is_exact]).toEqual([2, true])
+  while (await step());
+  expect(await read(job.id)).toMatchObject({ status: 'finished', done: 2, filter: {} })
+  expect((await list('status=failed')).map(({ id }: { id: string }) => id)).toEqual(
+    rest.map(({ id }: { id: string }) => id),
+  )
+  expect(await other.list('status=failed')).toHaveLength(1)
+
+  await postpone()
+  const chosen = { delivery_ids: [one.id, rest[0].id] }
+  expect((await start('send_waiting_now', chosen)).body.count).toBe(1)
+  while (await step());
+  expect((await start('send_waiting_now', chosen, true)).body.count).toBe(0)
+  expect((await start('cancel', { delivery_ids: [two.id] })).body.count).toBe(1)
+  while (await step());
+  const status = async (id: string) => (await list()).find((row: { id: string }) => row.id === id).last_error
+  expect([await status(one.id), await status(two.id)]).toEqual([null, 'cancelled'])
+})
+
 test('a filter narrows it by webhook, type, code and time', async () => {
   const { create, publish, fail, start } = await setUp()
   const [first] = [await create({ event_types: ['a.*'] }), await create({ event_types: ['b.*'] })]
@@ -216,6 +257,10 @@ test('a job that makes no sense is refused', async () => {
     ['backfill', {}, 'filter.webhook_id'],
     ['backfill', { webhook_id: inactive.id, code: '5xx' }, 'filter.code'],
     ['backfill', { webhook_id: inactive.id, status: 'failed' }, 'filter.status'],
+    ['backfill', { webhook_id: inactive.id, delivery_ids: [inactive.id] }, 'filter.delivery_ids'],
+    ['retry', { delivery_ids: [] }, 'filter.delivery_ids'],
+    ['retry', { delivery_ids: Array(1_001).fill(inactive.id) }, 'filter.delivery_ids'],
+    ['cancel', { delivery_ids: ['1'] }, 'filter.delivery_ids[0]'],
     ['retry', { webhook_id: inactive.project_id }, 'filter.webhook_id'],
     ['retry', { since: '2026-01-02T00:00:00Z', until: '2026-01-01T00:00:00Z' }, 'filter.until'],
     ['explode', {}, 'kind'],

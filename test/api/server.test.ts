@@ -122,7 +122,7 @@ test('an origin that is allowed may read answers, another may not', async () => 
   expect(Object.fromEntries(preflight.headers)).toMatchObject({
     'access-control-allow-origin': origin,
     'access-control-allow-methods': 'GET,HEAD,POST,PATCH,DELETE',
-    'access-control-allow-headers': 'authorization,content-type,idempotency-key,x-request-id',
+    'access-control-allow-headers': 'authorization,content-type,idempotency-key,last-event-id,x-request-id',
   })
   for (const path of [project.path, '/nothing', `${project.path}/webhooks/x`]) {
     const answer = await api.call('GET', path, { headers: { origin } })

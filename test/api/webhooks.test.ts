@@ -27,6 +27,8 @@ test('a webhook is created with defaults, and shows its secret this once', async
     disabled_reason: null,
     description: null,
     header_names: [],
+    payload_template: null,
+    filter: null,
     policy: {
       retry_seconds: [60, 300, 900, 3_600, 14_400],
       timeout_ms: 10_000,
@@ -36,6 +38,7 @@ test('a webhook is created with defaults, and shows its secret this once', async
     },
     signature_scheme: 'v1',
     public_keys: [],
+    previous_secret_expires_at: null,
     created_at: expect.any(String),
     updated_at: expect.any(String),
     created_by_id: null,
@@ -174,6 +177,9 @@ test('a rotation keeps the secret before for a while; a second one during that t
   const first = await api.call('POST', path, { json: { overlap_seconds: 60 } })
   expect(first.body.secret).not.toBe(created.secret)
   expect(Date.parse(first.body.previous_expires_at) - Date.now()).toBeGreaterThan(50_000)
+  const overlapEnd = async () =>
+    (await api.call('GET', `${webhooks}/${created.id}`)).body.previous_secret_expires_at
+  expect(await overlapEnd()).toBe(first.body.previous_expires_at)
   expect(await api.call('POST', path, { json: {} })).toMatchObject({
     status: 409,
     body: { code: 'conflict' },
@@ -182,8 +188,15 @@ test('a rotation keeps the secret before for a while; a second one during that t
     status: 200,
     body: { previous_expires_at: null },
   })
+  expect(await overlapEnd()).toBeNull()
   const day = await api.call('POST', path)
   expect(Date.parse(day.body.previous_expires_at) - Date.now()).toBeGreaterThan(86_000_000)
+  await api.database.query(
+    `UPDATE postrider.webhooks SET previous_secret_expires_at = now() - interval '1 s' WHERE id = $1`,
+    [created.id],
+  )
+  expect(await overlapEnd()).toBeNull()
+  await api.call('POST', path)
   for (const overlap_seconds of [-1, 604_801, 1.5, '60', null]) {
     expect((await api.call('POST', path, { json: { overlap_seconds } })).status).toBe(422)
   }

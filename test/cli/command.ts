@@ -11,6 +11,8 @@ export interface CommandOptions {
   cwd?: string
   /** Another program than this Node.js with `src/main.ts`. */
   program?: [string, ...string[]]
+  /** `pipe` to write to it; nothing by default. */
+  stdin?: 'pipe'
 }
 
 export interface Ended {
@@ -31,7 +33,7 @@ export class Command {
     this.child = spawn(program, [...before, ...args], {
       cwd: options.cwd ?? temporaryDirectory(),
       env: { PATH: process.env['PATH'] ?? '', HOME: tmpdir(), ...options.env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: [options.stdin ?? 'ignore', 'pipe', 'pipe'],
     })
     this.child.stdout!.on('data', (chunk: Buffer) => (this.stdout += chunk.toString()))
     this.child.stderr!.on('data', (chunk: Buffer) => (this.stderr += chunk.toString()))

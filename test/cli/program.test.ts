@@ -9,7 +9,17 @@ describe('--help', () => {
   test('names every command with an example and the exit codes', async () => {
     const { stdout, stderr, exitCode } = await runCommand(['--help'])
     expect({ stderr, exitCode }).toEqual({ stderr: '', exitCode: 0 })
-    for (const command of ['serve', 'api', 'worker', 'migrate', 'keys', 'psql', 'demo']) {
+    for (const command of [
+      'serve',
+      'api',
+      'worker',
+      'migrate',
+      'keys',
+      'psql',
+      'demo',
+      'listen',
+      'completion',
+    ]) {
       expect(stdout).toMatch(new RegExp(`^  ${command}\\b`, 'm'))
     }
     expect(stdout).toContain('Examples:')

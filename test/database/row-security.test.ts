@@ -171,12 +171,14 @@ test('what is deleted through the wall leaves nothing behind', async () => {
     'attempt_statistics',
     'audit_log',
     'event_statistics',
+    'event_type_registries',
     'events',
     'invitations',
     'jobs',
     'members',
     'projects',
     'users',
+    'webhook_event_type_versions',
     'webhook_event_types',
   ])
   expect((await api.call('DELETE', path)).status).toBe(204)
@@ -201,9 +203,17 @@ async function fill(): Promise<Filled> {
   await database.query(
     `UPDATE postrider.webhooks
      SET ordered = true,
-         rate_per_second = 1
+         rate_per_second = 1,
+         filter = 'true'
      WHERE id = $1::uuid`,
     [webhookId],
+  )
+  await database.query(
+    `INSERT INTO postrider.filtered_deliveries (
+       id, project_id, webhook_id, event_id, event_type, shape_id, reason
+     )
+     VALUES (gen_random_uuid(), $1::uuid, $2::uuid, gen_random_uuid(), 'a', gen_random_uuid(), '')`,
+    [project.id, webhookId],
   )
   await database.query(
     `INSERT INTO postrider.webhook_event_types (project_id, name)

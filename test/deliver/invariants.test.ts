@@ -14,7 +14,8 @@ import { judge } from '../../src/deliver/judge.ts'
 import { Recorder } from '../../src/deliver/record.ts'
 import { promote } from '../../src/deliver/let-out.ts'
 import { Life } from '../../src/deliver/life.ts'
-import { endLife, requeueLost, rescueExpired } from '../../src/deliver/rescue.ts'
+import { requeueLost } from '../../src/deliver/lost.ts'
+import { endLife, rescueExpired } from '../../src/deliver/rescue.ts'
 import type { Answer } from '../../src/deliver/send.ts'
 import { silentLogger } from '../../src/log.ts'
 import { publish } from '../../src/publish/publish.ts'
@@ -36,6 +37,10 @@ beforeAll(async () => {
   for (const path of ['a', 'b']) {
     await insertWebhook(database, { projectId, url: `https://example.com/${path}`, eventTypes: ['tested'] })
   }
+  // What it keeps back is decided by the steps: whoever holds a delivery of it may say so.
+  await database.query(
+    `UPDATE postrider.webhooks SET filter = 'event.data >= 0' WHERE url = 'https://example.com/b'`,
+  )
 })
 afterAll(() => database.close())
 
@@ -63,6 +68,9 @@ type Step =
   | { kind: 'publish' }
   | { kind: 'claim'; limit: number }
   | { kind: 'answer'; which: number; status: number }
+  /** Its filter keeps it back: nothing is sent. */
+  | { kind: 'filter'; which: number }
+  | { kind: 'filter late'; which: number }
   | { kind: 'crash' }
   /** The worker stands still until its lease ran out and another has taken its deliveries over. */
   | { kind: 'stall' }
@@ -86,6 +94,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({ kind: fc.constant('claim' as const), limit: fc.integer({ min: 1, max: 5 }) }),
   },
   { weight: 5, arbitrary: fc.record({ kind: fc.constant('answer' as const), which, status }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('filter' as const), which }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('filter late' as const), which }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('crash' as const) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('stall' as const) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('answer late' as const), which, status }) },
@@ -104,12 +114,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('cancel' as const), which }) },
 )
 
-it('any sequence of publish, claim, answer, crash, stall, rescue, retry and cancel keeps the invariants', async () => {
+it('any sequence of publish, claim, answer, filter, crash, stall, rescue, retry and cancel keeps the invariants', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 30, maxLength: 60, size: 'max' }), async (steps) => {
       await database.query('DELETE FROM postrider.deliveries')
       await database.query(
-        'TRUNCATE postrider.delivery_queue, postrider.delivery_schedule, postrider.workers',
+        'TRUNCATE postrider.delivery_queue, postrider.delivery_schedule, postrider.workers, postrider.filtered_deliveries',
       )
       const clock = new MovedClock()
       const model: Model = {
@@ -163,6 +173,14 @@ async function take(each: Step, model: Model): Promise<void> {
     case 'answer':
       await answer(model, shift, each)
       return
+    case 'filter':
+      await filter(shift, each.which)
+      return
+    case 'filter late': {
+      const late = model.stale[each.which % Math.max(model.stale.length, 1)]
+      if (late) await filter(late, each.which)
+      return
+    }
     case 'crash':
       model.shift = await beginShift(clock)
       return
@@ -274,6 +292,20 @@ async function answer(
   shift.finished.push(delivery.id)
 }
 
+/** Of a webhook without a filter nothing is filtered, and nothing that was tried before. */
+async function filter(shift: Shift, index: number): Promise<void> {
+  const filterable = shift.held.filter(({ shape_id, attempts }) => shape_id !== null && attempts === 0)
+  const delivery = filterable[index % Math.max(filterable.length, 1)]
+  if (!delivery) return
+  shift.held.splice(shift.held.indexOf(delivery), 1)
+  const { rows: lives } = await database.query('SELECT FROM postrider.workers WHERE id = $1::uuid', [
+    shift.life.id,
+  ])
+  const written = await shift.recorder.record({ delivery, filtered: 'the filter does not match' })
+  expect(written).toBe(lives.length === 1)
+  shift.finished.push(delivery.id)
+}
+
 async function someDelivery(index: number): Promise<string | undefined> {
   const { rows } = await database.query<{ id: string }>(
     `SELECT id FROM postrider.webhook_deliveries ORDER BY id`,
@@ -319,8 +351,24 @@ async function check(model: Model): Promise<void> {
        ON attempt.delivery_id = delivery.id
      GROUP BY delivery.id`,
   )
-  // Nothing lost, nothing doubled: each event has one delivery for each of the two webhooks.
-  expect(rows).toHaveLength(model.published * 2)
+  // Nothing lost, nothing doubled: each event has one delivery for each of the two webhooks, or its filter kept it back.
+  const { rows: filtered } = await database.query<{ delivered_too: boolean }>(
+    `SELECT EXISTS (
+              SELECT
+              FROM postrider.deliveries AS delivery
+              WHERE delivery.event_id = filtered.event_id
+                AND delivery.webhook_id = filtered.webhook_id
+            ) AS delivered_too
+     FROM postrider.filtered_deliveries AS filtered`,
+  )
+  expect(rows.length + filtered.length).toBe(model.published * 2)
+  expect(filtered.filter(({ delivered_too }) => delivered_too)).toEqual([])
+  const { rows: orphans } = await database.query<{ delivery_id: string }>(
+    `SELECT attempt.delivery_id
+     FROM postrider.webhook_delivery_attempts AS attempt
+     WHERE NOT EXISTS (SELECT FROM postrider.deliveries AS delivery WHERE delivery.id = attempt.delivery_id)`,
+  )
+  expect(orphans).toEqual([])
   for (const row of rows) {
     expect(row.attempts).toBeLessThanOrEqual(row.max_attempts)
     expect(row.rescues).toBeLessThanOrEqual(row.max_rescues)

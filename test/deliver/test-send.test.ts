@@ -96,6 +96,7 @@ async function failed(url: string, options: Partial<SenderOptions> = {}) {
     application_id: null,
     environment_name: null,
     timeout_ms: 300,
+    shape: { payload_template: null, filter: null },
   }
   const result = await sendTest(database, target, {}, { sender, clock: systemClock })
   await sender.close()

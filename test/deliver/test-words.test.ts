@@ -17,6 +17,7 @@ const target = {
   application_id: null,
   environment_name: null,
   timeout_ms: 10_000,
+  shape: { payload_template: null, filter: null },
 }
 
 function resultOf(answer: Answer | SendError): ReturnType<typeof sendTest> {

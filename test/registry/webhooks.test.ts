@@ -223,6 +223,7 @@ test('a target has what a test needs; a draft is checked like a webhook', async 
     application_id: null,
     environment_name: null,
     timeout_ms: 10_000,
+    shape: { payload_template: null, filter: null },
   })
   await expect(webhooks.target(newId(), id)).rejects.toMatchObject({ code: 'not_found' })
   expect(webhooks.draftTarget(projectId, { url })).toMatchObject({

@@ -70,6 +70,23 @@ describe('verify answers the event', () => {
     expect(verify({ ...valid, headers: given })).toEqual(event)
   })
 
+  it.each([
+    ['without its prefix', secret.slice('whsec_'.length)],
+    ['with the end of the line that a file has', `${secret}\n`],
+  ])('by a secret %s', (_, given) => {
+    expect(verify({ ...valid, secret: given })).toEqual(event)
+  })
+
+  it('of headers named after Svix, and only as a whole', () => {
+    const named = Object.fromEntries(
+      Object.entries(headers).map(([name, value]) => [name.replace('webhook', 'svix'), value]),
+    )
+    expect(verify({ ...valid, headers: named })).toEqual(event)
+    expect(() => verify({ ...valid, headers: { ...named, 'webhook-id': id } })).toThrow(
+      code('missing_header'),
+    )
+  })
+
   it('when one of several secrets fits one of several signatures', () => {
     const signatures = `v1,AAAA v1a,AAAA ${headers['webhook-signature']} v2,AAAA`
     const options = {
@@ -187,6 +204,32 @@ describe('verify refuses', () => {
     },
   )
 
+  it.each([
+    ['a promise', Promise.resolve(body), /promise.*await/],
+    ['a request', new Request('http://localhost', { method: 'POST', body }), /await request\.text\(\)/],
+    ['parsed', event, /parsed.*express\.raw/],
+    ['none', undefined, /nothing has read it yet/],
+  ])('a body that is %s with what to do about it', (_, given, advice) => {
+    expect(() => verify({ ...valid, body: given as never })).toThrow(advice)
+  })
+
+  it('a body that middleware parsed and wrote again, and tells that by its length', () => {
+    const spaced = JSON.stringify(event, undefined, 1)
+    const signature = new Webhook(secret).sign(id, now, spaced)
+    const length = String(Buffer.byteLength(spaced))
+    const signed = { ...headers, 'webhook-signature': signature, 'content-length': length }
+    expect(verify({ ...valid, headers: signed, body: spaced })).toEqual(event)
+    const again = JSON.stringify(JSON.parse(spaced))
+    expect(() => verify({ ...valid, headers: signed, body: again })).toThrow(
+      /parsed the JSON and wrote it again.*express\.raw/,
+    )
+  })
+
+  it('a secret that an environment lacks, and says so', () => {
+    expect(() => verify({ ...valid, secret: undefined as never })).toThrow(/environment variable/)
+    expect(() => verify({ ...valid, secret: `"${secret}"` })).toThrow(/without quotes/)
+  })
+
   it.each([[''], ['whsec_'], ['whsec_c2hvcnQ='], ['not a secret!'], [undefined], [[]], [[secret, '']]])(
     'to work with the secret %j',
     (given) => {
@@ -285,9 +328,11 @@ describe('with a public key (v1a), verify', () => {
 
 it('imports nothing but node:crypto, so that a receiver takes in nothing of the server', () => {
   const folder = new URL('../../src/verify/', import.meta.url)
-  const sources = readdirSync(folder).map((file) => readFileSync(new URL(file, folder), 'utf8'))
-  const imported = new Set(sources.flatMap((source) => source.match(/(?<=from ')(?!\.\/).*(?=')/g) ?? []))
-  expect([...imported]).toEqual(['node:crypto'])
+  const imported = (file: string) => {
+    const source = readFileSync(new URL(file, folder), 'utf8')
+    return source.match(/(?<=^(?:import|export) (?!type ).*from ')(?!\.\/).*(?=')/gm) ?? []
+  }
+  expect([...new Set(readdirSync(folder).flatMap(imported))]).toEqual(['node:crypto'])
 })
 
 function newKey() {

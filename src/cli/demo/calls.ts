@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import type { NewEventType } from '../../contract/event-types.ts'
 import { Failure } from '../failure.ts'
 
 export interface NewEvent {
@@ -44,6 +45,10 @@ export class ApiCalls {
 
   createApplication(projectId: string, name: string): Promise<{ id: string }> {
     return this.#call('POST', `/api/projects/${projectId}/applications`, { name })
+  }
+
+  createEventType(projectId: string, definition: NewEventType): Promise<{ name: string }> {
+    return this.#call('POST', `/api/projects/${projectId}/event-types`, definition)
   }
 
   createWebhook(projectId: string, webhook: object): Promise<{ id: string; secret: string }> {

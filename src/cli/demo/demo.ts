@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Config } from '../../config.ts'
+import { makePassingDir, removePassingDir } from '../../database/directories.ts'
 import { inOrder } from '../../lifecycle.ts'
 import { createLogger, type Logger, plainLines } from '../../log.ts'
 import { version } from '../../version.ts'
@@ -8,7 +9,6 @@ import { completeKeys } from '../keys.ts'
 import { compose } from '../compose.ts'
 import { aborted, runUntilSignal } from '../until-signal.ts'
 import { ApiCalls } from './calls.ts'
-import { makeDemoDir, removeDemoDir } from './directory.ts'
 import { publishOne, type Scene, type Stage, tellArrival, tellJourney, tellRetry } from './journey.ts'
 import { Narrator } from './narrator.ts'
 import { createReceiver } from './receiver.ts'
@@ -17,11 +17,11 @@ const publishEveryMs = 5_000
 
 /** The journey of an event on this machine, for someone who watches. */
 export async function runDemo(settings: Config, { once }: { once: boolean }): Promise<number> {
-  const dataDir = await makeDemoDir()
+  const dataDir = await makePassingDir('demo')
   try {
     return await runIn(dataDir, settings, once)
   } finally {
-    await removeDemoDir(dataDir)
+    await removePassingDir(dataDir)
   }
 }
 

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { newId } from '../../ids.ts'
 import { Failure } from '../failure.ts'
 import type { ApiCalls, Attempt, Delivery } from './calls.ts'
+import { events } from './event-types.ts'
 import type { Narrator } from './narrator.ts'
 import type { Arrival, Receiver } from './receiver.ts'
 import { sampleEvent } from './samples.ts'
@@ -77,9 +78,10 @@ export function tellArrival(narrator: Narrator, { event, headers, problem }: Arr
 }
 
 async function setScene({ narrator, calls, receiver }: Stage): Promise<Scene> {
-  narrator.step('Create a project, an application and a webhook')
+  narrator.step('Create a project with its event types, an application and a webhook')
   const project = await calls.createProject('Demo')
   const application = await calls.createApplication(project.id, 'checkout')
+  for (const definition of events.definitions) await calls.createEventType(project.id, definition)
   const webhook = await calls.createWebhook(project.id, {
     name: 'Tell me of every change',
     url: receiver.url(),
@@ -92,6 +94,7 @@ async function setScene({ narrator, calls, receiver }: Stage): Promise<Scene> {
     webhook: webhook.id,
     url: receiver.url(),
     'event types': 'config.*',
+    registered: `${events.definitions.map(({ name }) => name).join(', ')}, each with a schema that data must fit`,
     secret: `${webhook.secret.slice(0, 10)}…  (shown once, when a webhook is made; the receiver has it now)`,
   })
   return { projectId: project.id, applicationId: application.id }
