@@ -2,7 +2,7 @@
  * Pictures of every page of the dashboard, light and dark, from a seeded demo into docs/screenshots. It takes about a
  * minute; look at each of them before they are committed.
  */
-import { mkdir } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { launchBrowser, visit } from '../test/dashboard/browser.ts'
@@ -10,12 +10,13 @@ import { buildDashboard } from './dashboard.ts'
 import { startDemo } from './screenshots/demo.ts'
 import { sampleEvents } from './screenshots/receivers.ts'
 import { caller, seed, type Seeded } from './screenshots/seed.ts'
+import { shrink } from './screenshots/shrink.ts'
 
 const target = join(import.meta.dirname, '../docs/screenshots')
 const owner = { name: 'Ada Lovelace', email: 'ada@example.com', password: 'correct horse battery staple' }
 
 /** Those whose length tells nothing. */
-const cutOff = new Set(['deliveries', 'events', 'finder'])
+const cutOff = new Set(['deliveries', 'deliveries-selected', 'events', 'finder', 'audit'])
 
 await buildDashboard()
 await mkdir(target, { recursive: true })
@@ -40,10 +41,8 @@ async function takeAll(seeded: Seeded): Promise<void> {
       const { page, faults } = visitor
       const take = async (name: string): Promise<void> => {
         await quiet(page)
-        await page.screenshot({
-          path: join(target, `${name}-${colorScheme}.png`),
-          fullPage: !cutOff.has(name),
-        })
+        const picture = await page.screenshot({ fullPage: !cutOff.has(name) })
+        await writeFile(join(target, `${name}-${colorScheme}.png`), shrink(picture))
       }
       await page.goto(`${demo.url}/login`)
       await take('login')
@@ -52,6 +51,8 @@ async function takeAll(seeded: Seeded): Promise<void> {
       for (const [name, path] of Object.entries(pagesOf(seeded))) {
         await page.goto(`${demo.url}/projects/${seeded.projectId}${path}`)
         if (name === 'live') await publishSome(page, seeded)
+        if (name === 'deliveries-selected') await select(page)
+        if (name === 'webhook-settings') await page.locator('.preview .badge').waitFor()
         await take(name)
       }
       await page.goto(`${demo.url}/projects/${seeded.projectId}`)
@@ -67,21 +68,26 @@ async function takeAll(seeded: Seeded): Promise<void> {
   }
 }
 
-function pagesOf({ webhooks, waiting, recovered, eventId }: Seeded): Record<string, string> {
+function pagesOf(seeded: Seeded): Record<string, string> {
+  const { webhooks, waiting, recovered, eventId, keptBackId, unmatchedId } = seeded
   return {
     overview: '',
     deliveries: '/deliveries',
+    'deliveries-selected': '/deliveries?status=failed',
     'delivery-waiting': `/deliveries/${waiting}`,
     'delivery-delivered': `/deliveries/${recovered}`,
     live: '/live',
     webhooks: '/webhooks',
     'webhook-create': '/webhooks/new',
     webhook: `/webhooks/${webhooks['Warehouse']}`,
+    'webhook-kept-back': `/webhooks/${webhooks['Large orders']}/filtered`,
     'webhook-send': `/webhooks/${webhooks['Warehouse']}/send`,
-    'webhook-settings': `/webhooks/${webhooks['Billing']}/settings`,
-    'webhook-secret': `/webhooks/${webhooks['Billing']}/secret`,
+    'webhook-settings': `/webhooks/${webhooks['Large orders']}/settings`,
+    'webhook-secret': `/webhooks/${webhooks['Search index']}/secret`,
     events: '/events',
     event: `/events/${eventId}`,
+    'event-kept-back': `/events/${keptBackId}`,
+    'event-nothing-sent': `/events/${unmatchedId}`,
     'event-types': '/event-types',
     'event-type': '/event-types/order.created',
     applications: '/applications',
@@ -107,6 +113,11 @@ async function logIn(page: Page): Promise<void> {
   await page.getByRole('textbox', { name: 'Password' }).fill(owner.password)
   await page.getByRole('button', { name: 'Log in' }).click()
   await page.waitForURL(/\/projects\//)
+}
+
+async function select(page: Page): Promise<void> {
+  for (const row of [1, 2, 4]) await page.getByRole('row').nth(row).getByRole('checkbox').check()
+  await page.getByText('3 deliveries selected').waitFor()
 }
 
 async function publishSome(page: Page, { projectId }: Seeded): Promise<void> {

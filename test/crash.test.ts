@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { afterEach, expect, it } from 'vitest'
 import { Postrider } from '../src/postrider.ts'
+import { compileCache } from './support/compile-cache.ts'
 import { createTestDatabase } from './support/database.ts'
 import { deliveryOf, storedAttempts, storedDelivery } from './support/engine.ts'
 import { Receiver } from './support/receiver.ts'
@@ -21,6 +22,7 @@ async function startWorker(connectionString: string): Promise<ChildProcess> {
     cwd: import.meta.dirname,
     env: {
       PATH: process.env['PATH'],
+      ...compileCache,
       DATABASE_URL: connectionString,
       POSTRIDER_ENCRYPTION_KEYS: `k1:${encryptionKey.toString('base64')}`,
       POSTRIDER_ALLOW_HTTP: 'true',
@@ -65,7 +67,7 @@ it('what a killed worker was sending is sent again by another, and recorded as i
   await receiver.until(() => receiver.requests.length === 2, { timeoutMs: 15_000 })
   const deliveryId = await deliveryOf(database, id)
   await expect
-    .poll(async () => (await storedDelivery(database, deliveryId))['status'], { timeout: 5_000 })
+    .poll(async () => (await storedDelivery(database, deliveryId))['status'], { timeout: 15_000 })
     .toBe('delivered')
   expect(await storedAttempts(database, deliveryId)).toMatchObject([
     { attempt: 1, outcome: 'interrupted' },

@@ -39,7 +39,9 @@ function contestant(
 ): Contestant {
   return {
     name: `${system.name}${suffix}${workers > 1 ? `, ${workers} workers` : ''}`,
-    longOnly: workers > 2 || (workers > 1 && system !== postrider),
+    // Of the peers one that does most of what they all do.
+    longOnly:
+      workers > 2 || (system !== postrider && (workers > 1 || system.name !== 'pg-boss' || suffix === '')),
     run: (bench) => deliverBacklog(bench, { system, messages: bench.short ? 500 : deliveries, workers }),
   }
 }

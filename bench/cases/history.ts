@@ -15,7 +15,7 @@ export const history: Case = {
     'webhooks, each with its attempt. Figures are for one delivery.',
   columns,
   contestants: [
-    contestant('Postrider, empty', spreadGround),
+    { ...contestant('Postrider, empty', spreadGround), longOnly: true },
     contestant('Postrider, 2 million finished', (bench) => ({
       ...spreadGround(bench),
       name: 'history',

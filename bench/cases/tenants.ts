@@ -27,11 +27,14 @@ export const tenants: Case = {
   ],
   contestants: [
     { ...contestant('Postrider, the hundred alone', postrider, ground), longOnly: true },
-    contestant('Postrider', postrider, (bench) => ({
-      ...ground(bench),
-      name: 'million',
-      fill: (connectionString) => seedDue(connectionString, 'big', bench.short ? 1_000 : 1_000_000),
-    })),
+    {
+      ...contestant('Postrider', postrider, (bench) => ({
+        ...ground(bench),
+        name: 'million',
+        fill: (connectionString) => seedDue(connectionString, 'big', 1_000_000),
+      })),
+      longOnly: true,
+    },
     contestant('Postrider, and a dead endpoint with 100,000', postrider, (bench) => ({
       ...ground(bench),
       name: 'million_and_dead',

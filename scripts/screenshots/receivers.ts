@@ -9,11 +9,16 @@ type Answer = (count: number) => {
 
 const json = { 'content-type': 'application/json' }
 
+interface ReceiverOfDemo {
+  url: string
+  types: string[]
+  answer: Answer
+  /** Of the webhook: what it wants beyond its types. */
+  settings?: object
+}
+
 /** What each receiver answers to its nth request. */
-export const receivers: Record<
-  string,
-  { url: string; types: string[]; answer: Answer; headers?: Record<string, string> }
-> = {
+export const receivers: Record<string, ReceiverOfDemo> = {
   Billing: {
     url: 'billing/webhooks',
     types: ['invoice.*', 'subscription.*'],
@@ -23,7 +28,10 @@ export const receivers: Record<
       headers: json,
       delayMs: 24 + (count % 7) * 9,
     }),
-    headers: { 'x-api-token': 'secret of the receiver' },
+    settings: {
+      description: 'Books what was paid. Owned by the finance team.',
+      headers: { 'x-api-token': 'secret of the receiver' },
+    },
   },
   'Search index': {
     url: 'search/ingest',
@@ -42,6 +50,21 @@ export const receivers: Record<
             delayMs: 212,
             headers: { ...json, server: 'nginx', 'x-request-id': 'b3f1c7e2' },
           },
+    settings: { policy: { retry_seconds: [1, 120, 600, 3600] } },
+  },
+  'Large orders': {
+    url: 'alerts/large-orders',
+    types: ['order.created'],
+    answer: () => ({ status: 200, body: 'ok', delayMs: 31 }),
+    settings: {
+      filter: 'event.data.total.amount > 14000 && event.environment_name == "production"',
+      payload_template: {
+        text: 'A large order came in',
+        order: '$.data.order_id',
+        total: '$.data.total',
+        first_item: '$.data.items[0].sku',
+      },
+    },
   },
   'Customer.io sync': {
     url: 'crm/events',
@@ -52,10 +75,11 @@ export const receivers: Record<
       headers: json,
       delayMs: 60 + (count % 4) * 25,
     }),
+    settings: { policy: { retry_seconds: [] } },
   },
   Analytics: {
     url: 'analytics/collect',
-    types: ['*'],
+    types: ['order.*', 'product.*', 'user.*', 'invoice.*', 'subscription.*'],
     answer: (count) => ({ status: 200, body: 'ok', delayMs: 14 + (count % 9) * 4 }),
   },
   'Legacy ERP': {
@@ -102,6 +126,59 @@ export const sampleEvents: [type: string, data: (index: number) => object][] = [
     (index) => ({ order_id: `ord_${4000 + index}`, shipped_at: '2026-11-24T08:12:09.000Z', carrier: 'DHL' }),
   ],
   ['product.price_changed', (index) => ({ sku: `PR-${2000 + index}`, from: 21.5, to: 19.9 })],
+]
+
+/** What is said of some of them. */
+export const eventTypes: object[] = [
+  {
+    name: 'order.created',
+    description: 'A customer has placed an order; it is not paid yet.',
+    schema: {
+      type: 'object',
+      required: ['order_id', 'total', 'items'],
+      properties: {
+        order_id: { type: 'string', pattern: '^ord_' },
+        total: {
+          type: 'object',
+          required: ['amount', 'currency'],
+          properties: {
+            amount: { type: 'integer', minimum: 0, description: 'In cents.' },
+            currency: { enum: ['EUR', 'USD', 'GBP'] },
+          },
+        },
+        items: {
+          type: 'array',
+          minItems: 1,
+          items: {
+            type: 'object',
+            required: ['sku', 'quantity'],
+            properties: { sku: { type: 'string' }, quantity: { type: 'integer', minimum: 1 } },
+          },
+        },
+      },
+    },
+    example: {
+      order_id: 'ord_4100',
+      total: { amount: 12_900, currency: 'EUR' },
+      items: [{ sku: 'PR-2041', quantity: 2 }],
+    },
+  },
+  {
+    name: 'invoice.paid',
+    description: 'The whole amount of an invoice has arrived.',
+    schema: {
+      type: 'object',
+      required: ['invoice_id', 'amount_due', 'currency'],
+      properties: {
+        invoice_id: { type: 'string' },
+        amount_due: { type: 'integer' },
+        currency: { type: 'string' },
+        paid: { type: 'boolean' },
+      },
+    },
+  },
+  { name: 'user.created', description: 'Somebody has signed up.' },
+  { name: 'product.price_changed', description: 'Use product.updated.', deprecated: true },
 ]
 
 /** All of them on one port, told apart by their paths. */

@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net'
 import { writeHistory } from './history.ts'
-import { receivers, sampleEvents, startReceivers } from './receivers.ts'
+import { eventTypes, receivers, sampleEvents, startReceivers } from './receivers.ts'
 
 /** A project that looks as one in use does: receivers that are well, slow, broken and gone, and a day of history. */
 
@@ -12,6 +12,9 @@ export interface Seeded {
   recovered: string
   waiting: string
   eventId: string
+  /** One that a filter kept back, and one that no webhook wanted. */
+  keptBackId: string
+  unmatchedId: string
   close(): Promise<void>
 }
 
@@ -48,19 +51,14 @@ export async function seed({ url, adminKey, connectionString }: Ground): Promise
     expires_at: new Date(Date.now() + 80 * 86_400_000).toISOString(),
   })
   await call('POST', `${project}/api-keys`, { name: 'terraform', role: 'manage' })
+  for (const eventType of eventTypes) await call('POST', `${project}/event-types`, eventType)
   const webhooks: Record<string, string> = {}
-  for (const [name, { url: path, types, headers }] of Object.entries(receivers)) {
+  for (const [name, { url: path, types, settings }] of Object.entries(receivers)) {
     const made = await call<{ id: string }>('POST', `${project}/webhooks`, {
       name,
       url: `${origin}/${path}`,
       event_types: types,
-      ...(headers && { headers }),
-      ...(name === 'Billing' && {
-        description: 'Books what was paid. Owned by the finance team.',
-        environment_name: null,
-      }),
-      ...(name === 'Customer.io sync' && { policy: { retry_seconds: [] } }),
-      ...(name === 'Warehouse' && { policy: { retry_seconds: [1, 120, 600, 3600] } }),
+      ...settings,
     })
     webhooks[name] = made.id
   }
@@ -81,6 +79,16 @@ export async function seed({ url, adminKey, connectionString }: Ground): Promise
     ofWarehouse,
     ({ status, attempts }) => status === 'pending' && attempts > 1,
   )
+  const unmatched = await call<{ id: string }>('POST', `${project}/events`, {
+    type: 'cart.abandoned',
+    data: { cart_id: 'cart_2207', items: 3 },
+    environment_name: 'production',
+  })
+  const { filtered_deliveries: kept } = await call<{ filtered_deliveries: { event_id: string }[] }>(
+    'GET',
+    `${project}/webhooks/${webhooks['Large orders']}/filtered-deliveries?limit=1`,
+  )
+  await call('POST', `${project}/webhooks/${webhooks['Search index']}/regenerate-secret`)
   const { events: published } = await call<{ events: { id: string }[] }>(
     'GET',
     `${project}/events?type=order.created&limit=1`,
@@ -91,6 +99,8 @@ export async function seed({ url, adminKey, connectionString }: Ground): Promise
     recovered,
     waiting,
     eventId: published[0]!.id,
+    keptBackId: kept[0]!.event_id,
+    unmatchedId: unmatched.id,
     close: () => new Promise((resolve) => server.close(() => resolve())),
   }
 }

@@ -5,21 +5,15 @@ import { EventStreamQuery } from '../contract/event-stream.ts'
 import { routes } from '../contract/routes.ts'
 import { EventTypePattern } from '../contract/text.ts'
 import { validate } from '../contract/validate.ts'
-import { authorize } from './authorize.ts'
-import { type App, honoPath } from './context.ts'
+import type { App } from './context.ts'
 import { EventTail, type ReadEvents, resumeFrom } from './event-tail.ts'
 import type { Gate } from './gate.ts'
 import { LiveStream } from './live-stream.ts'
-import { readQuery } from './query.ts'
+import { addStreamCall, type StreamAsked, streamAnswer, tooManyStreams } from './stream-calls.ts'
 
-interface Subscriber {
+interface Subscriber extends Pick<StreamAsked<unknown>, 'caller' | 'lastEventId' | 'check'> {
   read: ReadEvents
-  /** Throws once the key or session opens the project no more. */
-  check: () => Promise<unknown>
-  /** Whose streams are counted. */
-  caller: string
   matches: (type: string) => boolean
-  lastEventId: string | null
 }
 
 const pollMs = 1_000
@@ -42,9 +36,7 @@ export class EventStreams {
   async open({ caller, read, lastEventId, ...subscriber }: Subscriber): Promise<Response> {
     const ofCaller = [...this.#open.values()].filter((each) => each === caller)
     if (ofCaller.length >= mostForCaller || this.#open.size >= mostInAll) {
-      throw new PostriderError('rate_limited', 'Too many streams are open: close one first.', {
-        retryAfterSeconds: 5,
-      })
+      throw tooManyStreams()
     }
     const stream = new LiveStream()
     const ended = new AbortController()
@@ -64,14 +56,7 @@ export class EventStreams {
       stream.end()
       throw error
     }
-    return new Response(stream.body, {
-      headers: {
-        'content-type': 'text/event-stream',
-        'cache-control': 'no-store',
-        // nginx would gather what is sent.
-        'x-accel-buffering': 'no',
-      },
-    })
+    return streamAnswer(stream)
   }
 
   /** Ends them all: a server that stops waits for none. */
@@ -133,36 +118,16 @@ function lines(text: string): string {
   return text.replaceAll(/\r\n?|\n/g, '\ndata: ')
 }
 
-/** The call that answers with a stream. */
 export function addEventStreams(app: App, gate: Gate, streams: EventStreams): void {
-  const route = routes.streamEvents
-  app.get(honoPath(route.path), async (context) => {
-    const request = context.req.raw
-    const projectId = context.req.param('project_id')!
-    context.set('route', route.path)
-    const check = () =>
-      authorize(gate, {
-        request,
-        address: context.get('address') ?? 'unknown',
-        access: route.access,
-        projectId,
-      })
-    const { caller } = await check()
-    context.set('caller', caller)
-    context.set('ids', { project_id: projectId })
-    const { types } = readQuery(EventStreamQuery, new URL(request.url).searchParams)
-    const matches = matcherOf(types)
-    // Whoever asks for the head alone reads nothing, and would never be seen to go.
-    if (request.method === 'HEAD')
-      return new Response(null, { headers: { 'content-type': 'text/event-stream' } })
-    const calls = gate.engine.inProject(projectId, { kind: 'system' })
-    return streams.open({
-      caller: caller.kind === 'admin' ? 'admin' : caller.id,
-      lastEventId: request.headers.get('last-event-id'),
-      matches,
-      read: (after) => calls.newEvents(projectId, after),
-      check,
-    })
+  addStreamCall(app, gate, {
+    route: routes.streamEvents,
+    query: EventStreamQuery,
+    open: ({ projectId, query, calls, ...asked }) =>
+      streams.open({
+        ...asked,
+        matches: matcherOf(query.types),
+        read: (after) => calls.newEvents(projectId, after),
+      }),
   })
 }
 

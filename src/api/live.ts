@@ -2,25 +2,18 @@ import { PostriderError } from '../contract/errors.ts'
 import type { LiveDelivery, LiveGap } from '../contract/live.ts'
 import { routes } from '../contract/routes.ts'
 import { strict } from '../contract/text.ts'
-import { authorize } from './authorize.ts'
 import type { Gate } from './gate.ts'
-import { type App, honoPath } from './context.ts'
+import type { App } from './context.ts'
 import type { Changes } from './engine.ts'
 import { LiveStream } from './live-stream.ts'
-import { readQuery } from './query.ts'
+import { addStreamCall, type StreamAsked, streamAnswer, tooManyStreams } from './stream-calls.ts'
 
 /** What happened in a project since a moment, and until when that is known. */
 export type Watch = (since: Date | undefined) => Promise<Changes>
 
-interface Subscriber {
-  /** Reads what is new, with the rights of who asks. */
+interface Subscriber extends Pick<StreamAsked<unknown>, 'projectId' | 'caller' | 'lastEventId' | 'check'> {
+  /** Reads what is new. */
   watch: Watch
-  /** Throws once the key or session opens the project no more. */
-  check: () => Promise<unknown>
-  /** Whose streams are counted. */
-  caller: string
-  projectId: string
-  lastEventId: string | null
 }
 
 const pollMs = 1_000
@@ -49,21 +42,12 @@ export class LiveStreams {
       .flatMap(({ members }) => [...members])
       .filter((each) => each.caller === caller)
     if (ofCaller.length >= mostForCaller || feed.members.size >= mostForProject) {
-      throw new PostriderError('rate_limited', 'Too many streams are open: close one first.', {
-        retryAfterSeconds: 5,
-      })
+      throw tooManyStreams()
     }
     this.#feeds.set(projectId, feed)
     const stream = new LiveStream()
     feed.add({ stream, caller, watch, check, resumeAt: resumeFrom(lastEventId) })
-    return new Response(stream.body, {
-      headers: {
-        'content-type': 'text/event-stream',
-        'cache-control': 'no-store',
-        // nginx would gather what is sent.
-        'x-accel-buffering': 'no',
-      },
-    })
+    return streamAnswer(stream)
   }
 
   /** Ends them all: a server that stops waits for none. */
@@ -179,35 +163,18 @@ function resumeFrom(lastEventId: string | null): Date | undefined {
   return lastEventId !== null && /^\d{13}$/.test(lastEventId) ? new Date(Number(lastEventId)) : undefined
 }
 
-/** The one call that answers with a stream. */
 export function addLive(app: App, gate: Gate, streams: LiveStreams): void {
-  const route = routes.streamDeliveries
-  app.get(honoPath(route.path), async (context) => {
-    const request = context.req.raw
-    const projectId = context.req.param('project_id')!
-    context.set('route', route.path)
-    const check = () =>
-      authorize(gate, {
-        request,
-        address: context.get('address') ?? 'unknown',
-        access: route.access,
-        projectId,
-      })
-    const { caller } = await check()
-    context.set('caller', caller)
-    context.set('ids', { project_id: projectId })
-    readQuery(noQuery, new URL(request.url).searchParams)
-    // Whoever asks for the head alone reads nothing, and would never be seen to go.
-    if (request.method === 'HEAD')
-      return new Response(null, { headers: { 'content-type': 'text/event-stream' } })
-    const calls = gate.engine.inProject(projectId, { kind: 'system' })
-    return streams.open({
-      projectId: projectId.toLowerCase(),
-      caller: caller.kind === 'admin' ? 'admin' : caller.id,
-      lastEventId: request.headers.get('last-event-id'),
-      watch: (since) => calls.changes(projectId, since),
-      check,
-    })
+  addStreamCall(app, gate, {
+    route: routes.streamDeliveries,
+    query: noQuery,
+    open: ({ projectId, caller, lastEventId, check, calls }) =>
+      streams.open({
+        projectId: projectId.toLowerCase(),
+        caller,
+        lastEventId,
+        check,
+        watch: (since) => calls.changes(projectId, since),
+      }),
   })
 }
 

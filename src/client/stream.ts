@@ -59,6 +59,8 @@ export async function* follow(
         // As long as nobody reads, it is not the server that is silent.
         life.end()
         yield { ...value, data: connection.parse(value.text) }
+        // What came in with the last message is not wanted any more either.
+        if (signal?.aborted) return
         life.sign()
       }
     } catch (caught) {

@@ -3,6 +3,7 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { onTestFinished } from 'vitest'
+import { compileCache } from '../support/compile-cache.ts'
 
 const main = resolve(import.meta.dirname, '../../src/main.ts')
 
@@ -32,7 +33,7 @@ export class Command {
     const [program, ...before] = options.program ?? [process.execPath, main]
     this.child = spawn(program, [...before, ...args], {
       cwd: options.cwd ?? temporaryDirectory(),
-      env: { PATH: process.env['PATH'] ?? '', HOME: tmpdir(), ...options.env },
+      env: { PATH: process.env['PATH'] ?? '', HOME: tmpdir(), ...compileCache, ...options.env },
       stdio: [options.stdin ?? 'ignore', 'pipe', 'pipe'],
     })
     this.child.stdout!.on('data', (chunk: Buffer) => (this.stdout += chunk.toString()))

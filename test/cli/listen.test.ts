@@ -7,7 +7,8 @@ import { expect, onTestFinished, test } from 'vitest'
 import { createServer } from '../../src/api/server.ts'
 import { type KeyAction, readKeys, ResendKeys } from '../../src/cli/remote/resend-keys.ts'
 import { RecentEvents } from '../../src/cli/remote/forward.ts'
-import { PostriderClient } from '../../src/client/client.ts'
+import { connectionChanges } from '../../src/cli/remote/connection-changes.ts'
+import { PostriderApiError, PostriderClient } from '../../src/client/client.ts'
 import { startApi } from '../support/api.ts'
 import { Receiver } from '../support/receiver.ts'
 import { Command, runCommand, temporaryDirectory } from './command.ts'
@@ -146,15 +147,39 @@ test('a wrong URL or secret is told before anything happens, without the secret'
 
 const script = '/usr/bin/script'
 
+/** On a terminal of its own. */
+async function setUpTerminal() {
+  const { project, receiver, env, cwd } = await setUp()
+  const main = resolve(import.meta.dirname, '../../src/main.ts')
+  const line = `${process.execPath} ${main} listen --forward-to ${receiver.url}`
+  const terminal = new Command(['-qefc', line, '/dev/null'], { program: [script], env, cwd, stdin: 'pipe' })
+  await terminal.said('Keys:   r sends the last again')
+  await terminal.said('connected')
+  return { project, receiver, terminal }
+}
+
+test.skipIf(process.platform !== 'linux' || !existsSync(script))(
+  'on a terminal a second Ctrl-C ends it at once, whatever is in flight',
+  async () => {
+    const { project, receiver, terminal } = await setUpTerminal()
+    const answer = Promise.withResolvers<{ status: number }>()
+    receiver.answer = () => answer.promise
+    await project.publishEvent({ type: 'a.b', data: 1 })
+    await receiver.waitFor(1)
+    // The same one twice within a moment is one: so many, until it has ended and nobody reads them.
+    const keyboard = terminal.child.stdin!.on('error', () => {})
+    const pressing = setInterval(() => keyboard.write('\u0003'), 100)
+    onTestFinished(() => clearInterval(pressing))
+    expect((await terminal.ended).exitCode).toBe(130)
+    expect(terminal.stdout).not.toContain('#1')
+    answer.resolve({ status: 204 })
+  },
+)
+
 test.skipIf(process.platform !== 'linux' || !existsSync(script))(
   'on a terminal keys send events again, and end it',
   async () => {
-    const { project, receiver, env, cwd } = await setUp()
-    const main = resolve(import.meta.dirname, '../../src/main.ts')
-    const line = `${process.execPath} ${main} listen --forward-to ${receiver.url}`
-    const terminal = new Command(['-qfc', line, '/dev/null'], { program: [script], env, cwd, stdin: 'pipe' })
-    await terminal.said('Keys:   r sends the last again')
-    await terminal.said('connected')
+    const { project, receiver, terminal } = await setUpTerminal()
     const { id } = await project.publishEvent({ type: 'a.b', data: 1 })
     await terminal.said('#1')
     terminal.child.stdin!.write('r')
@@ -193,12 +218,26 @@ test('keys of a terminal choose what is sent again', () => {
   expect(pressed('r')).toEqual([resend(12)])
   expect(pressed('3r\r')).toEqual([choose(3), resend(3), resend(12)])
   expect(pressed('11r')).toEqual([choose(1), choose(11), resend(11)])
-  expect(pressed('99r')).toEqual([choose(9), undefined, resend(9)])
+  expect(pressed('99r')).toEqual([choose(9), choose(9), resend(9)])
+  expect(pressed('48r')).toEqual([choose(4), choose(8), resend(8)])
+  expect(pressed('12r', { first: 5 })).toEqual([undefined, choose(12), resend(12)])
   expect(pressed('\u001b[A\u001b[A\u001b[Br')).toEqual([choose(12), choose(11), choose(12), resend(12)])
   expect(pressed('\u001b[B')).toEqual([undefined])
   expect(pressed('5xr')).toEqual([choose(5), undefined, resend(12)])
   expect(pressed('r', { last: 0 })).toEqual([undefined])
   for (const end of ['q', '\u0003', '\u0004']) expect(pressed(end)).toEqual([{ kind: 'end' }])
+})
+
+test('a connection that is tried again and again is told of once, and again for another reason', () => {
+  const told: string[] = []
+  const tell = connectionChanges((state, error) => void told.push(error ? error.detail : state))
+  const refused = new PostriderApiError('unreachable', 'refused')
+  tell('open')
+  for (const error of [undefined, refused, refused, new PostriderApiError('timeout', 'late'), refused])
+    tell('lost', error)
+  tell('open')
+  tell('lost', refused)
+  expect(told).toEqual(['open', 'lost', 'refused', 'late', 'refused', 'open', 'refused'])
 })
 
 test('the last hundred events are kept to be sent again, fewer where they are large', () => {

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test, vi } from 'vitest'
 import { moment } from '../../src/cli/remote/declare.ts'
 import { plain } from '../../src/cli/remote/output.ts'
 import { PostriderClient } from '../../src/client/client.ts'
@@ -70,18 +70,42 @@ test('events are published, listed and shown, for people and as JSON', async () 
   expect(none.stdout).toBe('no events\n')
 })
 
+test('an event that a filter kept back says so, and why', async () => {
+  const { run, project } = await setUp()
+  const filter = 'event.data.total > 100'
+  const options = { url: receiver.url, event_types: ['order.*'], filter }
+  const { id: webhookId } = await project.createWebhook({ name: 'large orders', ...options })
+  const { id } = await project.publishEvent({ type: 'order.paid', data: { total: 5 } })
+  await vi.waitFor(async () => expect((await project.getEvent(id)).filtered).toHaveLength(1), {
+    timeout: 20_000,
+    interval: 50,
+  })
+  const { stdout } = await run('events', 'show', id)
+  expect(stdout.split('\n').slice(-3)).toEqual([
+    expect.stringMatching(/^KEPT BACK FROM +WHY +FILTER$/),
+    `${webhookId}  the filter does not match  ${filter}`,
+    '',
+  ])
+  expect(stdout).not.toContain('no webhook matched')
+})
+
 test('trigger publishes the example of the type, or says what to do without one', async () => {
   const { run, json, project } = await setUp()
   await project.createEventType({ name: 'order.paid', example: { total: 5 } })
   await project.createEventType({ name: 'order.lost' })
-  const [triggered, bare, unknown, given] = await Promise.all([
+  await project.createEventType({ name: 'order.shipped', schema: { examples: [{ total: 6 }] } })
+  const [triggered, shipped, bare, unknown, given] = await Promise.all([
     json('trigger', 'order.paid'),
+    json('trigger', 'order.shipped'),
     run('trigger', 'order.lost'),
     run('trigger', 'order.found'),
     json('trigger', 'order.found', '--data', '[1]'),
   ])
   const { payload } = await project.getEvent((triggered as { id: string }).id)
   expect(payload.data).toEqual({ total: 5 })
+  expect(await project.getEvent((shipped as { id: string }).id)).toMatchObject({
+    payload: { data: { total: 6 } },
+  })
   expect(bare).toMatchObject({ stdout: '', exitCode: 5 })
   expect(bare.stderr).toContain('the event type order.lost has no example')
   expect(unknown).toMatchObject({ stdout: '', exitCode: 5 })
@@ -208,6 +232,14 @@ describe('what goes wrong is told in words, with a code of its own', () => {
     expect(stderr).toContain(`postrider: No answer from ${url}: connect ECONNREFUSED`)
     expect(stderr).toContain('--url or POSTRIDER_URL')
     expect(stderr).not.toContain('geheim')
+    const streams = [['tail'], ['listen', '--forward-to', running.url]]
+    for (const ended of await Promise.all(streams.map((args) => runCommand(args, { env })))) {
+      expect(ended).toMatchObject({
+        stdout: '',
+        exitCode: 3,
+        stderr: expect.stringContaining('No answer from'),
+      })
+    }
   })
 
   test('a wrong key, one with too low a role, an unknown thing, and a state that does not allow it', async () => {
@@ -216,22 +248,22 @@ describe('what goes wrong is told in words, with a code of its own', () => {
     const webhook = await project.createWebhook({ name: 'w', url: receiver.url })
     const eventId = newId()
     await project.publishEvent({ type: 'a.b', data: 1, id: eventId })
-    const [wrong, low, unknown, conflict, invalid, elsewhere] = await Promise.all([
+    const [wrong, low, unknown, untold, conflict, invalid, elsewhere] = await Promise.all([
       runCommand(['events', 'list'], { env: { ...env, POSTRIDER_KEY: 'geheim' } }),
       runCommand(['webhooks', 'disable', webhook.id], { env: { ...env, POSTRIDER_KEY: view.key } }),
       run('events', 'show', newId()),
+      run('tail', '--webhook', newId()),
       run('events', 'publish', 'a.b', '--data', '2', '--id', eventId),
       run('webhooks', 'create', 'nowhere', '--types', 'a b'),
       run('events', 'list', '--project', newId()),
     ])
-    expect([wrong, low, unknown, conflict, invalid, elsewhere].map(({ exitCode }) => exitCode)).toEqual([
-      4, 4, 5, 6, 2, 5,
-    ])
+    const all = [wrong, low, unknown, untold, conflict, invalid, elsewhere]
+    expect(all.map(({ exitCode }) => exitCode)).toEqual([4, 4, 5, 5, 6, 2, 5])
     expect(wrong.stderr).toContain('--key or POSTRIDER_KEY')
     expect(low.stderr).toContain('needs the role "manage"')
     expect(unknown.stderr).toBe('postrider: There is no such event.\n')
     expect(invalid.stderr).toMatch(/event_types\[0\] /)
-    for (const { stdout, stderr } of [wrong, low, unknown, conflict, invalid, elsewhere]) {
+    for (const { stdout, stderr } of all) {
       expect(stdout).toBe('')
       expect(stderr).not.toMatch(new RegExp(`geheim|${view.key}|${env.POSTRIDER_KEY}`))
     }
@@ -311,28 +343,6 @@ test('the admin key of the data directory is for the server on this machine alon
   expect(other).toMatchObject({
     exitCode: 2,
     stderr: expect.stringContaining('a key for https://hooks.example.com is needed'),
-  })
-})
-
-describe('completion', () => {
-  test.each(['bash', 'zsh', 'fish', 'powershell'])('prints a script for %s', async (shell) => {
-    const { stdout, stderr, exitCode } = await runCommand(['completion', shell])
-    expect({ stderr, exitCode }).toEqual({ stderr: '', exitCode: 0 })
-    expect(stdout).toContain('postrider')
-  })
-
-  test('knows commands, their commands and options', async () => {
-    const complete = async (...words: string[]) => (await runCommand(['complete', '--', ...words])).stdout
-    const [first, second, option, shell] = await Promise.all([
-      complete('de'),
-      complete('deliveries', ''),
-      complete('deliveries', 'list', '--status', ''),
-      runCommand(['completion', 'tcsh']),
-    ])
-    expect(first).toMatch(/^deliveries\b/m)
-    expect(second).toMatch(/^retry\b/m)
-    expect(option).toMatch(/^failed\b/m)
-    expect(shell.exitCode).toBe(2)
   })
 })
 

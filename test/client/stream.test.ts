@@ -50,7 +50,9 @@ test('a stream goes on where it was cut, over as many connections as it takes, u
 })
 
 test('a stream ends quietly with its signal, or with the loop', async () => {
-  await using flaky = await FlakyServer.start(stream('event: event\ndata: 1\n\nevent: event\ndata: 2\n\n'))
+  await using flaky = await FlakyServer.start(
+    stream('event: event\ndata: 1\n\nevent: event\ndata: 2\n\nevent: event\ndata: 3\n\n'),
+  )
   const client = new PostriderClient({ baseUrl: flaky.url, key: 'k' })
   const abort = new AbortController()
   const read: unknown[] = []

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe } from 'vitest'
 import { browserMissing } from './browser.ts'
+import { eventTypes } from './event-types.ts'
 import { hostileContent } from './hostile.ts'
 import { everyPage } from './pages.ts'
 import { openStage, type Stage } from './stage.ts'
+import { ownSettings } from './settings.ts'
 import { storyOfAFailure } from './story.ts'
 import { dailyWork } from './work.ts'
 
@@ -15,7 +17,7 @@ const isOnOtherPostgres = process.env['TEST_POSTGRES_BIN'] !== undefined
 // One file, since one browser and one server are enough: starting them takes as long as a test.
 describe.skipIf(browserMissing || isOnOtherPostgres)(
   'the dashboard in a browser',
-  { timeout: 90_000 },
+  { timeout: 120_000 },
   () => {
     let stage: Stage
     beforeAll(async () => {
@@ -25,6 +27,8 @@ describe.skipIf(browserMissing || isOnOtherPostgres)(
 
     storyOfAFailure(() => stage)
     dailyWork(() => stage)
+    ownSettings(() => stage)
+    eventTypes(() => stage)
     everyPage(() => stage)
     hostileContent(() => stage)
   },

@@ -89,7 +89,8 @@ const axeSource = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
 
 /** What axe finds on the page as it stands that is serious or worse, in words. */
 export async function seriousFaults(page: Page, rules?: string[]): Promise<string[]> {
-  await page.evaluate(await readFile(axeSource, 'utf8'))
+  if (!(await page.evaluate(() => 'axe' in globalThis)))
+    await page.evaluate(await readFile(axeSource, 'utf8'))
   return page.evaluate(async (only) => {
     interface Found {
       id: string

@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
 import { hostileTexts } from './hostile-texts.ts'
-import { settled, type Stage } from './stage.ts'
+import { lookAtEach, type Stage } from './stage.ts'
 
 export function hostileContent(opened: () => Stage): void {
   test('what strangers store is shown as text and runs nowhere', async () => {
@@ -27,6 +27,13 @@ export function hostileContent(opened: () => Stage): void {
         event_types: ['hostile.*'],
       })
     }
+    const shaped = await ground.call('POST', `${ground.project}/webhooks`, {
+      name: 'Shaped',
+      url: `${stage.receiver.url}shaped`,
+      event_types: ['hostile.*'],
+      filter: `event.data.text == ${JSON.stringify(hostileTexts[0])}`,
+      payload_template: { [hostileTexts[1]!]: '$.data' },
+    })
     await page.goto(ground.page('/live'))
     await page.getByText('Connected').waitFor()
     for (const text of hostileTexts) {
@@ -45,7 +52,7 @@ export function hostileContent(opened: () => Stage): void {
     expect(await strangers(page)).toEqual([])
     const { deliveries } = await ground.call('GET', `${ground.project}/deliveries?event_type=hostile.sent`)
     const { webhooks } = await ground.call('GET', `${ground.project}/webhooks`)
-    for (const path of [
+    const paths = [
       '',
       '/deliveries',
       `/deliveries/${deliveries[0].id}`,
@@ -53,6 +60,9 @@ export function hostileContent(opened: () => Stage): void {
       '/webhooks/new',
       `/webhooks/${webhooks[0].id}`,
       `/webhooks/${webhooks[0].id}/settings`,
+      `/webhooks/${shaped.id}`,
+      `/webhooks/${shaped.id}/filtered`,
+      `/webhooks/${shaped.id}/settings`,
       '/events',
       `/events/${deliveries[0].event_id}`,
       '/event-types/hostile.sent',
@@ -61,11 +71,11 @@ export function hostileContent(opened: () => Stage): void {
       '/audit',
       `/event-types/${encodeURIComponent(hostileTexts[0]!)}`,
       `/deliveries?type=${encodeURIComponent(hostileTexts[1]!)}&webhook=${encodeURIComponent(hostileTexts[3]!)}`,
-    ]) {
-      await page.goto(ground.page(path))
-      await settled(page)
-      expect(await strangers(page), `of ${path}`).toEqual([])
-    }
+    ]
+    const seen = await lookAtEach(stage, paths, async (shown, path) =>
+      expect(await strangers(shown), `of ${path}`).toEqual([]),
+    )
+    expect(seen).toEqual([])
     await page.goto(ground.page(`/deliveries/${deliveries[0].id}`))
     await page.getByRole('region', { name: 'Response body' }).getByText('<script>alert').waitFor()
     await page

@@ -1,20 +1,18 @@
 import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
 import { seriousFaults } from './browser.ts'
-import { settled, type Stage } from './stage.ts'
+import { lookAtEach, type Stage } from './stage.ts'
 
 /** Every page by itself: for screen readers, in the dark, on a phone. */
 export function everyPage(opened: () => Stage): void {
   test('axe finds no serious fault on any page, light or dark, and none is wider than 390 px', async () => {
     const stage = opened()
     const ground = await stage.ground()
-    await using visitor = await stage.visitOwner()
-    const { page, faults } = visitor
     const { webhooks } = await ground.call('GET', `${ground.project}/webhooks`)
     const { deliveries } = await ground.call('GET', `${ground.project}/deliveries`)
     const { events } = await ground.call('GET', `${ground.project}/events`)
     const webhook = `/webhooks/${webhooks.at(-1).id}`
-    for (const path of [
+    const paths = [
       '',
       '/deliveries',
       `/deliveries/${deliveries.at(-1).id}`,
@@ -23,6 +21,7 @@ export function everyPage(opened: () => Stage): void {
       '/webhooks/new',
       webhook,
       `${webhook}/deliveries`,
+      `${webhook}/filtered`,
       `${webhook}/send`,
       `${webhook}/settings`,
       `${webhook}/secret`,
@@ -36,20 +35,20 @@ export function everyPage(opened: () => Stage): void {
       '/users',
       '/account',
       '/audit',
-    ]) {
-      await page.goto(ground.page(path))
-      await settled(page)
-      expect(await seriousFaults(page), `of ${path}`).toEqual([])
-      await page.emulateMedia({ colorScheme: 'dark' })
-      await page.locator('html[data-mantine-color-scheme=dark]').waitFor()
-      expect(await seriousFaults(page, ['color-contrast']), `${path} in the dark`).toEqual([])
-      await page.setViewportSize({ width: 390, height: 844 })
-      await expect.poll(() => overflow(page), { message: `${path} on a narrow screen` }).toBe(0)
-      await page.setViewportSize({ width: 1280, height: 900 })
-      await page.emulateMedia({ colorScheme: 'light' })
-    }
-    expect(faults).toEqual([])
+    ]
+    expect(await lookAtEach(stage, paths, check)).toEqual([])
   })
+}
+
+async function check(page: Page, path: string): Promise<void> {
+  expect(await seriousFaults(page), `of ${path}`).toEqual([])
+  await page.emulateMedia({ colorScheme: 'dark' })
+  await page.locator('html[data-mantine-color-scheme=dark]').waitFor()
+  expect(await seriousFaults(page, ['color-contrast']), `${path} in the dark`).toEqual([])
+  await page.setViewportSize({ width: 390, height: 844 })
+  await expect.poll(() => overflow(page), { message: `${path} on a narrow screen` }).toBe(0)
+  await page.setViewportSize({ width: 1280, height: 900 })
+  await page.emulateMedia({ colorScheme: 'light' })
 }
 
 function overflow(page: Page): Promise<number> {

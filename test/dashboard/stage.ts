@@ -121,3 +121,28 @@ export async function settled(page: Page): Promise<void> {
     () => document.querySelector('h1') !== null && document.querySelector('.loading, .loading-cell') === null,
   )
 }
+
+/**
+ * Opens each of these pages as the owner and looks at it, in two windows that share the work: most of it is theirs. Answers
+ * what went wrong unseen.
+ */
+export async function lookAtEach(
+  stage: Stage,
+  paths: readonly string[],
+  look: (page: Page, path: string) => Promise<void>,
+): Promise<string[]> {
+  const ground = await stage.ground()
+  await using one = await stage.visitOwner()
+  await using other = await stage.visitOwner()
+  const left = [...paths]
+  await Promise.all(
+    [one, other].map(async ({ page }) => {
+      for (let path = left.shift(); path !== undefined; path = left.shift()) {
+        await page.goto(ground.page(path))
+        await settled(page)
+        await look(page, path)
+      }
+    }),
+  )
+  return [...one.faults, ...other.faults]
+}

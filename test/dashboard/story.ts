@@ -5,7 +5,7 @@ import { owner, type Stage } from './stage.ts'
 
 /** What somebody does who has nothing but the link that the first start prints. */
 export function storyOfAFailure(opened: () => Stage): void {
-  test('with nothing but the printed link one finds why a delivery failed, and sends it again', async () => {
+  test('with nothing but the printed link one finds why a delivery failed, repairs it and sends it again', async () => {
     const stage = opened()
     await using visitor = await visit(stage.browser)
     const { page, faults } = visitor
@@ -34,6 +34,7 @@ export function storyOfAFailure(opened: () => Stage): void {
     await page.getByRole('button', { name: 'Create webhook' }).click()
     const secret = await page.getByTestId('secret').innerText()
     expect(secret).toMatch(/^whsec_/)
+    await expect.poll(() => page.evaluate(() => scrollY), { message: 'it begins at its top' }).toBe(0)
     for (const [language, telling] of [
       ['Python', 'from standardwebhooks'],
       ['Go', 'standardwebhooks.NewWebhook'],
@@ -43,7 +44,7 @@ export function storyOfAFailure(opened: () => Stage): void {
       await page.getByRole('region', { name: 'Receiver' }).getByText(telling).waitFor()
     }
 
-    await page.getByRole('link', { name: 'API keys' }).click()
+    await page.getByRole('navigation').getByRole('link', { name: 'API keys' }).click()
     await page.getByRole('button', { name: 'Create key' }).click()
     await page.getByRole('textbox', { name: 'Name' }).fill('shop backend')
     await page.getByRole('button', { name: 'Create', exact: true }).click()
@@ -62,21 +63,30 @@ export function storyOfAFailure(opened: () => Stage): void {
       data: { version: 7 },
     })
 
-    receiver.answer = () => ({ status: 503, body: 'the ledger is closed' })
+    receiver.answer = ({ url }) =>
+      url === '/v2/hooks' ? { status: 204 } : { status: 404, body: 'moved to /v2/hooks' }
     await stage.call('POST', events, { type: 'config.rolled_back', data: { version: 6 } }, key)
     const failing = page.getByRole('listitem').filter({ hasText: 'config.rolled_back' })
-    await failing.filter({ hasText: 'Pending' }).filter({ hasText: '503' }).waitFor()
+    await failing.filter({ hasText: 'Pending' }).filter({ hasText: '404' }).waitFor()
     await failing.getByRole('link', { name: 'config.rolled_back' }).click()
+    await page.getByText(/^Claimed by a worker, which sent it \d+ ms later$/).waitFor()
     await page.getByText('Attempt 1').waitFor()
     await page.getByText(/^Waiting 00:0\d:\d\d for attempt 2$/).waitFor()
-    await page.getByRole('region', { name: 'Response body' }).getByText('the ledger is closed').waitFor()
+    await page.getByRole('region', { name: 'Response body' }).getByText('moved to /v2/hooks').waitFor()
 
-    receiver.answer = () => ({ status: 204 })
+    await page.getByRole('link', { name: 'Billing' }).click()
+    await page.getByRole('tab', { name: 'Settings' }).click()
+    await page.getByRole('textbox', { name: 'URL' }).fill(`${receiver.url}v2/hooks`)
+    await page.getByRole('button', { name: 'Save changes' }).click()
+    await page.getByText('Saved', { exact: true }).waitFor()
+    await page.getByRole('tab', { name: 'Deliveries' }).click()
+    await page.getByRole('link', { name: 'config.rolled_back' }).click()
     await page.getByRole('button', { name: 'Send now' }).click()
     await page.getByText('Attempt 2').waitFor()
     await page.locator('.page-title').getByText('Delivered').waitFor()
     await page.getByRole('tab', { name: 'Request' }).last().click()
     await page.getByRole('region', { name: 'Request headers' }).getByText('webhook-signature').waitFor()
     expect(faults).toEqual([])
+    receiver.answer = () => ({ status: 204 })
   })
 }

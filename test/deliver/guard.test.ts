@@ -201,7 +201,7 @@ it.each([301, 302, 303, 307, 308])('a redirect (%i) is an answer and is not foll
   const sender = new Sender({ policy: local, resolver: neverAsked })
   const written = blockedTargets(tripwire.port).map((url) => encodeURI(url))
   for (location of [`http://127.0.0.1:${tripwire.port}/secret`, ...written]) {
-    const answer = await sender.send(request(redirecting.url), { timeoutMs: 2_000 })
+    const answer = await sender.send(request(redirecting.url), { timeoutMs: 10_000 })
     expect(answer).toMatchObject({ kind: 'answer', status, headers: { location } })
   }
   await sender.close()
@@ -224,7 +224,7 @@ describe('a policy', () => {
     const sender = new Sender({ policy, resolver: neverAsked })
     policy.allowPrivate.push('127.0.0.0/8')
     const url = `http://127.0.0.1:${tripwire.port}/`
-    expect(await sender.send(request(url), { timeoutMs: 2_000 })).toMatchObject(blocked)
+    expect(await sender.send(request(url), { timeoutMs: 10_000 })).toMatchObject(blocked)
     await sender.close()
     expect(attempts.all).toEqual([])
   })
@@ -233,9 +233,9 @@ describe('a policy', () => {
     await using receiver = await Receiver.start()
     const open = new Sender({ policy: local })
     const shut = new Sender({ policy: strict })
-    expect(await open.send(request(receiver.url), { timeoutMs: 2_000 })).toMatchObject({ status: 204 })
+    expect(await open.send(request(receiver.url), { timeoutMs: 10_000 })).toMatchObject({ status: 204 })
     expect(receiver.openConnections).toBe(1)
-    expect(await shut.send(request(receiver.url), { timeoutMs: 2_000 })).toMatchObject(blocked)
+    expect(await shut.send(request(receiver.url), { timeoutMs: 10_000 })).toMatchObject(blocked)
     expect(receiver.requests).toHaveLength(1)
     await open.close()
     await receiver.until(() => receiver.openConnections === 0)
@@ -253,7 +253,7 @@ async function send(
   { policy = strict, resolver = neverAsked }: SendCase = {},
 ): Promise<Answer | SendError> {
   const sender = new Sender({ policy, resolver })
-  const answer = await sender.send(request(url), { timeoutMs: 2_000 })
+  const answer = await sender.send(request(url), { timeoutMs: 10_000 })
   await sender.close()
   return answer
 }

@@ -136,5 +136,5 @@ describe('records that are mixed', () => {
 })
 
 function send(url: string) {
-  return sender.send({ url, headers: {}, body: '{}' }, { timeoutMs: 2_000 })
+  return sender.send({ url, headers: {}, body: '{}' }, { timeoutMs: 10_000 })
 }

@@ -92,7 +92,7 @@ describe('the state of a delivery', () => {
     expect(workers).toEqual([{ in_flight: [deliveryId], in_flight_since: [clock.now()] }])
     // Whoever looks in SQL sees it after a second.
     await expect
-      .poll(async () => (await storedDelivery(database, deliveryId))['status'], { timeout: 5_000 })
+      .poll(async () => (await storedDelivery(database, deliveryId))['status'], { timeout: 15_000 })
       .toBe('delivering')
     expect(await storedDelivery(database, deliveryId)).toMatchObject({ attempts: 0, last_attempt_at: null })
 
@@ -419,7 +419,7 @@ describe('a worker that crashes', () => {
     clock.advance(4)
     const renewed = new Date(clock.now().getTime() + 5_000)
     const lease = async () => (await database.query('SELECT lease_until FROM postrider.workers')).rows
-    await expect.poll(lease, { timeout: 5_000 }).toEqual([{ lease_until: renewed }])
+    await expect.poll(lease, { timeout: 15_000 }).toEqual([{ lease_until: renewed }])
     clock.advance(3)
     expect(await rescueExpired(database, clock.now())).toHaveLength(0)
     answer()
@@ -605,7 +605,7 @@ describe('a worker', () => {
     for (let tries = 1; tries <= 5; tries += 1) {
       await receiver.waitFor(tries)
       await expect
-        .poll(async () => (await storedDelivery(database, deliveryId))['rescues'], { timeout: 5_000 })
+        .poll(async () => (await storedDelivery(database, deliveryId))['rescues'], { timeout: 15_000 })
         .toBe(tries)
       clock.advance(61)
       worker.wake()

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
 import { generateSecret } from '../../src/registry/secret.ts'
+import { compileCache } from '../support/compile-cache.ts'
 import { createTestDatabase } from '../support/database.ts'
 import { blocksOf } from './blocks.ts'
 import { installed } from './installed.ts'
@@ -30,7 +31,7 @@ it('the tests in the page about testing pass', async () => {
     ['--test', '--test-reporter=tap', ...files],
     {
       // Vitest's own would tell it that it is a part of a run.
-      env: { PATH: process.env['PATH'], TZ: 'UTC' },
+      env: { PATH: process.env['PATH'], TZ: 'UTC', ...compileCache },
     },
   )
   expect(stdout).toContain('# pass 4\n# fail 0')

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { compileCache } from '../support/compile-cache.ts'
 import { Receiver } from '../support/receiver.ts'
 import { adminKey, encryptionKeys, type Running, startPostrider } from '../support/running.ts'
 import { allBlocks, type Block, pages, placeOf, root } from './blocks.ts'
@@ -105,6 +106,6 @@ async function environment(): Promise<NodeJS.ProcessEnv> {
     DATABASE_URL: running.connectionString,
     POSTRIDER_ADMIN_KEY: adminKey,
     POSTRIDER_ENCRYPTION_KEYS: keyRing,
-    NODE_COMPILE_CACHE: join(directory, 'compiled'),
+    ...compileCache,
   }
 }

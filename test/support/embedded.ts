@@ -9,6 +9,7 @@ import { onTestFinished } from 'vitest'
 import { identities } from '../../src/database/embedded/identity.ts'
 import { findHome } from '../../src/database/embedded/home.ts'
 import { isServer, readPostmaster } from '../../src/database/embedded/server.ts'
+import { compileCache } from './compile-cache.ts'
 import { temporaryDirectory } from './server.ts'
 
 export const isRoot = process.getuid?.() === 0
@@ -38,7 +39,7 @@ export async function startChild(dataDir: string, options: ChildOptions = {}): P
   const child = spawn(process.execPath, [script, dataDir, ...(options.binaries ? [options.binaries] : [])], {
     stdio: ['pipe', 'pipe', 'inherit'],
     cwd: '/',
-    env: { PATH: options.path ?? process.env['PATH'] },
+    env: { PATH: options.path ?? process.env['PATH'], ...compileCache },
     ...options.user,
   })
   const ended = once(child, 'exit')

@@ -114,7 +114,7 @@ export class Receiver {
   }
 
   /** The first `count` requests, as soon as they are in. Fails after `timeoutMs`. */
-  async waitFor(count: number, { timeoutMs = 10_000 } = {}): Promise<ReceivedRequest[]> {
+  async waitFor(count: number, { timeoutMs = 15_000 } = {}): Promise<ReceivedRequest[]> {
     await this.until(() => this.requests.length >= count, {
       timeoutMs,
       wanted: () => `${count} requests, got ${this.requests.length}`,
@@ -126,7 +126,7 @@ export class Receiver {
   async until(
     condition: () => boolean,
     {
-      timeoutMs = 10_000,
+      timeoutMs = 15_000,
       wanted = () => String(condition),
     }: { timeoutMs?: number; wanted?: () => string } = {},
   ): Promise<void> {

@@ -41,7 +41,8 @@ function declareListening(program: Command, run: RunRemote): void {
   declareRemote(program, run, {
     command: 'trigger',
     summary: 'publish the example of an event type',
-    description: 'Publishes the example that the event type was registered with, or --data.',
+    description:
+      'Publishes the example that the event type was registered with, else the first of its schema, or --data.',
     arguments: [new Argument('<type>', 'such as config.deployed')],
     help: dataHelp.replace(/ Without.*/, ''),
   }).option('--data <json>', 'instead of the example')

@@ -29,7 +29,7 @@ export async function publishEvent(
   return publish(session, event)
 }
 
-/** Publishes the example that the type was registered with. */
+/** Publishes the example that the type was registered with, or one of its schema's. */
 export async function trigger(
   session: Session,
   [type]: string[],
@@ -52,8 +52,9 @@ async function publish(session: Session, event: { type: string; data: unknown })
 async function exampleOf(session: Session, type: string): Promise<unknown> {
   const project = await session.project()
   try {
-    const { example } = await project.getEventType(type)
-    if (example !== null && example !== undefined) return example
+    const { example, schema } = await project.getEventType(type)
+    const found = example ?? (schema as { examples?: unknown[] } | null)?.examples?.[0]
+    if (found !== null && found !== undefined) return found
   } catch (error) {
     if (!(error instanceof PostriderApiError) || error.status !== 404) throw error
     throw new Failure(
@@ -126,14 +127,23 @@ export async function showEvent(session: Session, [id]: string[]): Promise<numbe
     ['environment', event.environment_name],
   ])
   output.line(`\n${indented(event.payload)}\n`)
-  if (event.deliveries.length === 0) output.line('no webhook matched')
-  else {
-    output.table(event.deliveries, [
+  const { deliveries, filtered } = event
+  if (deliveries.length === 0 && filtered.length === 0) output.line('no webhook matched')
+  if (deliveries.length > 0) {
+    output.table(deliveries, [
       { title: 'DELIVERY', text: (delivery) => delivery.id },
       { title: 'WEBHOOK', text: ({ webhook_id }) => webhook_id },
       { title: 'STATUS', text: ({ status }) => status, style: ({ status }) => statusStyle(status) },
       { title: 'ATTEMPTS', text: ({ attempts, max_attempts }) => `${attempts}/${max_attempts}` },
       { title: 'LAST', text: ({ last_error, last_response_status }) => last_error ?? last_response_status },
+    ])
+  }
+  if (deliveries.length > 0 && filtered.length > 0) output.line()
+  if (filtered.length > 0) {
+    output.table(filtered, [
+      { title: 'KEPT BACK FROM', text: ({ webhook_id }) => webhook_id },
+      { title: 'WHY', text: ({ reason }) => reason },
+      { title: 'FILTER', text: ({ filter }) => filter },
     ])
   }
   return exitCodes.done

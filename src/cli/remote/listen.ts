@@ -1,5 +1,6 @@
 import type { PostriderApiError } from '../../client/client.ts'
 import { exitCodes } from '../failure.ts'
+import { connectionChanges } from './connection-changes.ts'
 import { forward, type Forwarded, type ForwardedEvent, RecentEvents } from './forward.ts'
 import { listenSecret } from './listen-secret.ts'
 import { type Output, plain } from './output.ts'
@@ -21,7 +22,7 @@ const mostRemembered = 50_000
 /** Forwards the events of a project to a URL that only this machine reaches, until a signal or `q`. */
 export async function listen(session: Session, _args: string[], options: ListenOptions): Promise<number> {
   const { config, output } = session
-  const project = await session.project()
+  const project = await session.reachedProject()
   const { secret, file } = await listenSecret(config.dataDir, options.secret)
   const ending = untilSignal()
   const target = { url: options.forwardTo, secret, timeoutMs: config.timeoutMs }
@@ -36,14 +37,15 @@ export async function listen(session: Session, _args: string[], options: ListenO
   }
   announce(output, { server: session.url, projectId: project.id, forwardTo: target.url, secret, file })
   const endKeys = output.isTerminal
-    ? offerKeys({ output, recent, send, end: () => ending.abort() })
+    ? // While keys are read Ctrl-C is one; as the signal that it would be, the next one ends the process at once.
+      offerKeys({ output, recent, send, end: () => process.emit('SIGINT', 'SIGINT') })
     : () => {}
   try {
     const seen = new Set<string>()
     const query = options.types === undefined ? {} : { types: options.types }
     const messages = project.streamEvents(query, {
       signal: ending.signal,
-      onConnection: (state, error) => tellConnection(output, state, error),
+      onConnection: connectionChanges((state, error) => tellConnection(output, state, error)),
     })
     for await (const message of messages) {
       if (message.event === 'gap') {

@@ -20,7 +20,9 @@ export class ResendKeys {
   press({ name = '', sequence = '', ctrl = false }: Key, { last, has }: Choices): KeyAction | undefined {
     if (name === 'q' || (ctrl && (name === 'c' || name === 'd'))) return { kind: 'end' }
     if (/^\d$/.test(sequence)) {
-      this.#digits = `${this.#digits}${sequence}`.slice(-9)
+      // Beyond the newest there is none: the digit begins another number.
+      const longer = `${this.#digits}${sequence}`
+      this.#digits = Number(longer) > last ? sequence : longer
       return this.#choose(Number(this.#digits), has)
     }
     this.#digits = ''

@@ -36,6 +36,13 @@ export class Session {
     return client.project(await projectNamed(client, given ?? undefined))
   }
 
+  /** For what follows a stream, which would try again for ever: what is wrong from the beginning ends it here. */
+  async reachedProject(): Promise<ProjectClient> {
+    const project = await this.project()
+    await project.getProject()
+    return project
+  }
+
   async #open(): Promise<PostriderClient> {
     const key = this.#options.key ?? this.config.clientKey ?? (await this.#ownKey())
     if (!key) {

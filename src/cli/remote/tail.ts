@@ -1,5 +1,6 @@
 import type { LiveDelivery } from '../../client/client.ts'
 import { exitCodes } from '../failure.ts'
+import { connectionChanges } from './connection-changes.ts'
 import { type Output, plain, statusStyle } from './output.ts'
 import type { Session } from './session.ts'
 import { untilSignal } from './until-signal.ts'
@@ -16,14 +17,15 @@ export async function tail(
   { webhook, type }: TailOptions,
 ): Promise<number> {
   const { output } = session
-  const project = await session.project()
+  const project = await session.reachedProject()
+  if (webhook !== undefined) await project.getWebhook(webhook)
   const { signal } = untilSignal()
   const messages = project.streamDeliveries({
     signal,
-    onConnection: (state, error) => {
+    onConnection: connectionChanges((state, error) => {
       if (state === 'open') output.note(`watching the deliveries of project ${project.id}; Ctrl-C ends it`)
       else output.note(`the connection was lost, trying again${error ? `: ${error.detail}` : ''}`)
-    },
+    }),
   })
   for await (const { event, data } of messages) {
     if (event === 'gap') {

@@ -5,6 +5,7 @@ import type {
   DeliveryDetails as DeliveryDetailsShape,
   deliveryStatuses,
 } from '../../contract/deliveries.ts'
+import type { RegisteredEventType as EventTypeShape } from '../../contract/event-types.ts'
 import type {
   EventDetails as EventDetailsShape,
   PublishedEvent as EventShape,
@@ -24,6 +25,11 @@ import type {
   NewJob,
 } from '../../contract/jobs.ts'
 import type { LiveDelivery as LiveDeliveryShape, LiveGap as LiveGapShape } from '../../contract/live.ts'
+import type {
+  FilteredDelivery as FilteredDeliveryShape,
+  PreviewedShape as PreviewedShapeShape,
+  WebhookPreset as WebhookPresetShape,
+} from '../../contract/shaping.ts'
 import type {
   EventTypeVolumes as EventTypeVolumesShape,
   Failures as FailuresShape,
@@ -72,9 +78,13 @@ export type Delivery = Wire<DeliveryShape>
 export type DeliveryStatus = (typeof deliveryStatuses)[number]
 export type Attempt = Wire<AttemptShape>
 export type PublishedEvent = Wire<EventShape>
+export type EventType = Wire<EventTypeShape>
 export type AuditEntry = Wire<AuditEntryShape>
 export type DeliveryDetails = Omit<Wire<DeliveryDetailsShape>, 'payload'> & { payload: unknown }
 export type EventDetails = Omit<Wire<EventDetailsShape>, 'payload'> & { payload: unknown }
+export type FilteredDelivery = Wire<FilteredDeliveryShape>
+export type PreviewedShape = Omit<Wire<PreviewedShapeShape>, 'body'> & { body: unknown }
+export type WebhookPreset = Wire<WebhookPresetShape>
 export type Job = Wire<JobShape>
 export type AcceptedJob = Wire<AcceptedJobShape>
 export type LiveDelivery = Wire<LiveDeliveryShape>

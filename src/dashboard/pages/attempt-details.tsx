@@ -3,6 +3,7 @@ import type { Attempt, Webhook } from '../api/types.ts'
 import { Code, CopyButton } from '../parts/copy.tsx'
 import { toneOfCode } from '../parts/status.tsx'
 import { visible } from '../parts/words.ts'
+import { attemptCurl, type HeaderFields, linesOf } from './attempt-curl.ts'
 
 /** What the server stores of an answer at most, in characters of its text. */
 const storedBodyLength = 16 * 1024
@@ -20,7 +21,7 @@ export function AttemptDetails({ attempt, payload, webhook }: AttemptDetailsProp
     <div className="attempt">
       {webhook && (
         <span className="attempt-copy">
-          <CopyButton text={curlOf(attempt, body, webhook.url)} label="Copy as curl" word="Copy as curl" />
+          <CopyButton text={attemptCurl(attempt, body, webhook)} label="Copy as curl" word="Copy as curl" />
         </span>
       )}
       <Tabs defaultValue="response" keepMounted={false} className="tabs small">
@@ -71,8 +72,6 @@ function Response({ attempt }: { attempt: Attempt }) {
   )
 }
 
-type HeaderFields = Record<string, string | string[]>
-
 function Headers({ headers, label }: { headers: HeaderFields; label: string }) {
   const lines = linesOf(headers)
   return (
@@ -84,30 +83,4 @@ function Headers({ headers, label }: { headers: HeaderFields; label: string }) {
       ))}
     </Code>
   )
-}
-
-function linesOf(headers: HeaderFields): [string, string][] {
-  return Object.entries(headers).flatMap(([name, value]) =>
-    (Array.isArray(value) ? value : [value]).map((each): [string, string] => [name, each]),
-  )
-}
-
-/** Signs anew with a secret that whoever runs it has: the one of this webhook is nowhere to be read. */
-function curlOf({ request_headers }: Attempt, body: string, url: string): string {
-  const own = linesOf(request_headers).filter(
-    ([name]) => !/^(webhook-(timestamp|signature)|content-length|host|connection)$/i.test(name),
-  )
-  const id = linesOf(request_headers).find(([name]) => name.toLowerCase() === 'webhook-id')?.[1] ?? ''
-  const quote = (text: string) => `'${text.replaceAll("'", String.raw`'\''`)}'`
-  return [
-    `SECRET='whsec_…' # the secret of this webhook`,
-    `BODY=${quote(body)}`,
-    'TIMESTAMP=$(date +%s)',
-    `SIGNATURE=$(printf '%s' ${quote(id)}".$TIMESTAMP.$BODY" |`,
-    `  openssl dgst -sha256 -mac HMAC -macopt hexkey:$(printf '%s' "\${SECRET#whsec_}" | base64 -d | od -An -vtx1 | tr -d ' \\n') -binary | base64)`,
-    `curl ${quote(url)} \\`,
-    ...own.map(([name, value]) => `  -H ${quote(`${name}: ${value}`)} \\`),
-    `  -H "webhook-timestamp: $TIMESTAMP" -H "webhook-signature: v1,$SIGNATURE" \\`,
-    `  --data-binary "$BODY"`,
-  ].join('\n')
 }

@@ -1,5 +1,4 @@
 import { NativeSelect } from '@mantine/core'
-import { Link } from 'wouter'
 import { usePath } from '../api/project.ts'
 import { useProjectList } from '../api/queries.ts'
 import type { AuditEntry } from '../api/types.ts'
@@ -9,6 +8,7 @@ import { Page } from '../parts/page.tsx'
 import { Empty, Loading, Problem } from '../parts/states.tsx'
 import { type Column, More, Table } from '../parts/table.tsx'
 import { Ago } from '../parts/time.tsx'
+import { useCurl } from '../parts/webhook-name.tsx'
 import { visible } from '../parts/words.ts'
 
 const actions = [
@@ -49,6 +49,7 @@ export default function Audit() {
 
 function Entries() {
   const [filter] = useFilters()
+  const curl = useCurl()
   const since = useSince(useRange())
   const list = useProjectList<'audit_log', AuditEntry>('audit_log', '/audit-log', {
     query: { action: filter('action'), resource_id: filter('resource'), since, limit: 50 },
@@ -57,8 +58,12 @@ function Entries() {
   if (!list.items) return <Loading rows={10} />
   if (list.items.length === 0) {
     return (
-      <Empty icon="audit" title="Nothing was changed in this time">
-        Look at a longer range.
+      <Empty
+        icon="audit"
+        title="Nothing was changed in this time"
+        curl={curl('GET', `/audit-log?since=${since}`)}
+      >
+        Look at a longer range. Whatever is changed, by whoever, is written here. The same as a call:
       </Empty>
     )
   }
@@ -110,14 +115,9 @@ function Thing({ entry }: { entry: AuditEntry }) {
   return (
     <div className="two-lines">
       {typeof name === 'string' && <span className="anywhere">{visible(name)}</span>}
-      {id !== null &&
-        (page && !entry.action.endsWith('deleted') ? (
-          <Link href={path(page + id)} className="mono">
-            {id.slice(-12)}
-          </Link>
-        ) : (
-          <Id id={id} />
-        ))}
+      {id !== null && (
+        <Id id={id} to={page && !entry.action.endsWith('deleted') ? path(page + id) : undefined} />
+      )}
     </div>
   )
 }

@@ -1,19 +1,21 @@
 import { Button } from '@mantine/core'
 import { useState } from 'react'
 import { useLiveRefresh } from '../api/live.ts'
-import { useProjectChange, useProjectList } from '../api/queries.ts'
-import type { Delivery } from '../api/types.ts'
+import { useProjectList } from '../api/queries.ts'
+import type { Delivery, DeliveryStatus, JobKind } from '../api/types.ts'
 import { LiveSwitch, RangeControl, useLive, useRange, useSince } from '../parts/filters.tsx'
 import { Page } from '../parts/page.tsx'
 import { Empty, Loading, Problem } from '../parts/states.tsx'
 import { More } from '../parts/table.tsx'
-import { tell, tellError } from '../parts/toasts.tsx'
 import { useCurl, useWebhooks } from '../parts/webhook-name.tsx'
 import { plural } from '../parts/words.ts'
 import { useMay } from '../shell/project.ts'
 import { DeliveryFilters, useDeliveryFilters } from './delivery-filters.tsx'
 import { DeliveryTable } from './delivery-table.tsx'
 import { JobButton, RunningJobs } from './jobs.tsx'
+
+/** In one job. */
+const mostChosen = 1_000
 
 export default function Deliveries() {
   const webhooks = useWebhooks()
@@ -88,11 +90,13 @@ export function DeliveryList({ filters, withWebhook = true }: { filters: Filters
         icon="deliveries"
         title={isFiltered ? 'No delivery matches these filters' : 'No deliveries in this time'}
         curl={
-          isFiltered ? undefined : curl('POST', '/events', { type: 'config.deployed', data: { version: 7 } })
+          isFiltered
+            ? curl('GET', `/deliveries?${queryOf({ ...filters, since })}`)
+            : curl('POST', '/events', { type: 'config.deployed', data: { version: 7 } })
         }
       >
         {isFiltered
-          ? 'Look at a longer range, or take a filter away.'
+          ? 'Look at a longer range, or take a filter away. The same as a call:'
           : 'An event becomes one delivery for each webhook that matches it. Publish one:'}
         <More query={list} word="Search further back" />
       </Empty>
@@ -111,41 +115,34 @@ export function DeliveryList({ filters, withWebhook = true }: { filters: Filters
   )
 }
 
-function Chosen({
-  ids,
-  rows,
-  choose,
-}: {
+function queryOf(fields: Record<string, string | null>): string {
+  const given = Object.entries(fields).filter((field): field is [string, string] => field[1] !== null)
+  return new URLSearchParams(given).toString()
+}
+
+interface ChosenProps {
   ids: Set<string>
   rows: Delivery[]
   choose: (ids: Set<string>) => void
-}) {
-  const retryable = rows
-    .filter(({ id, status }) => ids.has(id) && status !== 'delivering')
-    .map(({ id }) => id)
-  const retry = useProjectChange<string[], number>(async (send, chosen) => {
-    const done = await Promise.allSettled(chosen.map((id) => send('POST', `/deliveries/${id}/retry`)))
-    return done.filter(({ status }) => status === 'fulfilled').length
-  })
-  if (ids.size === 0) return null
+}
+
+/** What can be done with those that were selected, as one job for all of them. */
+function Chosen({ ids, rows, choose }: ChosenProps) {
+  const chosen = rows.filter(({ id }) => ids.has(id))
+  if (chosen.length === 0) return null
+  const job = (kind: JobKind, word: string, statuses: DeliveryStatus[], isDanger = false) => {
+    const delivery_ids = chosen.filter(({ status }) => statuses.includes(status)).map(({ id }) => id)
+    if (delivery_ids.length === 0) return null
+    const filter = { delivery_ids: delivery_ids.slice(0, mostChosen) }
+    const started = () => choose(new Set())
+    return <JobButton kind={kind} filter={filter} word={word} isDanger={isDanger} onStarted={started} />
+  }
   return (
-    <div className="chosen" role="status">
-      <span>{plural(ids.size, 'delivery', 'deliveries')} selected</span>
-      <Button
-        loading={retry.isPending}
-        disabled={retryable.length === 0}
-        onClick={() =>
-          retry.mutate(retryable, {
-            onSuccess: (done) => {
-              tell(`${plural(done, 'delivery', 'deliveries')} sent again`)
-              choose(new Set())
-            },
-            onError: tellError,
-          })
-        }
-      >
-        Retry {retryable.length}
-      </Button>
+    <div className="chosen">
+      <span role="status">{plural(chosen.length, 'delivery', 'deliveries')} selected</span>
+      {job('retry', 'Retry', ['failed', 'delivered'])}
+      {job('send_waiting_now', 'Send waiting now', ['pending'])}
+      {job('cancel', 'Cancel', ['pending'], true)}
       <Button variant="subtle" onClick={() => choose(new Set())}>
         Clear
       </Button>

@@ -103,12 +103,7 @@ function About({ delivery, webhook }: { delivery: DeliveryDetails; webhook: Webh
             </span>
           ),
         ],
-        [
-          'Event',
-          <Link key="event" href={path(`/events/${delivery.event_id}`)} className="mono">
-            {delivery.event_id}
-          </Link>,
-        ],
+        ['Event', <Id key="event" id={delivery.event_id} to={path(`/events/${delivery.event_id}`)} />],
       ]}
     />
   )

@@ -1,48 +1,51 @@
+import { Button } from '@mantine/core'
+import { useState } from 'react'
 import { Link } from 'wouter'
 import { usePath } from '../api/project.ts'
 import { useProjectQuery } from '../api/queries.ts'
-import type { EventDetails, EventTypeVolumes, Page as PageOf, PublishedEvent } from '../api/types.ts'
-import { Code } from '../parts/copy.tsx'
+import type { EventType, EventTypeVolumes } from '../api/types.ts'
 import { RangeControl, useRange, useSince } from '../parts/filters.tsx'
-import { Json } from '../parts/json.tsx'
-import { Card, Page } from '../parts/page.tsx'
+import { Icon } from '../parts/icons.tsx'
+import { Page } from '../parts/page.tsx'
 import { Sparkline } from '../parts/sparkline.tsx'
-import { Empty, Loaded, Loading } from '../parts/states.tsx'
-import { Badge } from '../parts/status.tsx'
+import { Empty, Loaded } from '../parts/states.tsx'
 import { type Column, Table } from '../parts/table.tsx'
 import { useCurl } from '../parts/webhook-name.tsx'
 import { exactCount, plural } from '../parts/words.ts'
-import { interfaceOf } from './type-snippet.ts'
+import { useMay } from '../shell/project.ts'
+import { EventTypeForm } from './event-type-form.tsx'
+import { EventTypePage } from './event-type.tsx'
+import { RegisteredBadge, useRegistered } from './event-type-registered.tsx'
 
-/** What the catalogue says of a type, where there is one. */
-export interface CatalogueEntry {
-  name: string
-  description: string | null
-  schema: unknown
-  example: unknown
-  deprecated: boolean
-}
-
-/** The types that were published, and those that the catalogue describes. */
+/** The types that were published, and those that are registered. */
 export default function EventTypes({ name }: { name: string | undefined }) {
-  const path = usePath()
-  return (
-    <Page
-      title={name ?? 'Event types'}
-      parent={name === undefined ? undefined : { word: 'Event types', to: path('/event-types') }}
-      actions={<RangeControl />}
-    >
-      {name === undefined ? <Types /> : <EventType key={name} name={name} />}
-    </Page>
-  )
+  return name === undefined ? <EventTypeList /> : <EventTypePage key={name} name={name} />
 }
 
 type Volume = EventTypeVolumes['event_types'][number]
-type Row = Volume & { entry: CatalogueEntry | undefined }
+type Row = Volume & { registered: EventType | undefined }
 
-function useCatalogue(): CatalogueEntry[] | undefined {
-  const asked = useProjectQuery<{ event_types: CatalogueEntry[] }>('/event-types', { query: { limit: 100 } })
-  return asked.error ? [] : asked.data?.event_types
+function EventTypeList() {
+  const mayManage = useMay('manage')
+  const [isRegistering, setRegistering] = useState(false)
+  return (
+    <Page
+      title="Event types"
+      actions={
+        <>
+          <RangeControl />
+          {mayManage && (
+            <Button leftSection={<Icon name="plus" size={14} />} onClick={() => setRegistering(true)}>
+              Register event type
+            </Button>
+          )}
+        </>
+      }
+    >
+      <Types />
+      {isRegistering && <EventTypeForm close={() => setRegistering(false)} />}
+    </Page>
+  )
 }
 
 function Types() {
@@ -50,7 +53,7 @@ function Types() {
   const curl = useCurl()
   const since = useSince(useRange())
   const volumes = useProjectQuery<EventTypeVolumes>('/statistics/event-types', { query: { since } })
-  const catalogue = useCatalogue()
+  const registered = useRegistered()
   const to = (row: Row) => path(`/event-types/${row.name}`)
   const columns: Column<Row>[] = [
     {
@@ -62,26 +65,17 @@ function Types() {
           <Link href={to(row)} className="row-title mono">
             {row.name}
           </Link>
-          {row.entry?.description && <span className="muted truncate">{row.entry.description}</span>}
+          {row.registered?.description && (
+            <span className="muted truncate">{row.registered.description}</span>
+          )}
         </div>
       ),
     },
     {
-      name: 'described',
-      head: 'Catalogue',
+      name: 'registered',
+      head: 'Registered',
       narrow: 'hidden',
-      cell: ({ entry }) =>
-        entry === undefined ? (
-          <span className="muted">not described</span>
-        ) : entry.deprecated ? (
-          <Badge tone="orange" icon="warning">
-            Deprecated
-          </Badge>
-        ) : (
-          <Badge tone="green" icon="delivered">
-            {entry.schema ? 'With schema' : 'Described'}
-          </Badge>
-        ),
+      cell: ({ registered }) => <RegisteredBadge type={registered} />,
     },
     {
       name: 'bars',
@@ -105,7 +99,7 @@ function Types() {
   return (
     <Loaded query={volumes}>
       {({ event_types }) => {
-        const rows = rowsOf(event_types, catalogue ?? [])
+        const rows = rowsOf(event_types, registered ?? new Map())
         if (rows.length === 0) {
           return (
             <Empty
@@ -113,7 +107,8 @@ function Types() {
               title="No event types in this time"
               curl={curl('POST', '/events', { type: 'config.deployed', data: { version: 7 } })}
             >
-              A type is named when an event is published; it needs no registration.
+              A type is named when an event is published. Registered with a schema, data that does not fit is
+              refused.
             </Empty>
           )
         }
@@ -127,65 +122,12 @@ function Types() {
   )
 }
 
-/** Those of the catalogue that were not published stand at the end. */
-function rowsOf(volumes: Volume[], catalogue: CatalogueEntry[]): Row[] {
-  const entries = new Map(catalogue.map((entry) => [entry.name, entry]))
+/** Those that were not published stand at the end. */
+function rowsOf(volumes: Volume[], registered: Map<string, EventType>): Row[] {
   const seen = new Set(volumes.map(({ name }) => name))
-  const unused = catalogue
-    .filter(({ name }) => !seen.has(name))
-    .map(({ name }) => ({ name, published: 0, deliveries: 0, bars: Array<number>(24).fill(0) }))
-  return [...volumes, ...unused].map((volume) => ({ ...volume, entry: entries.get(volume.name) }))
-}
-
-function EventType({ name }: { name: string }) {
-  const path = usePath()
-  const curl = useCurl()
-  const since = useSince(useRange())
-  const volumes = useProjectQuery<EventTypeVolumes>('/statistics/event-types', { query: { since } })
-  const newest = useProjectQuery<PageOf<'events', PublishedEvent>>('/events', {
-    query: { type: name, limit: 1 },
-  })
-  const newestId = newest.data?.events[0]?.id
-  const event = useProjectQuery<EventDetails>(`/events/${newestId}`, { isEnabled: newestId !== undefined })
-  const entry = useCatalogue()?.find((each) => each.name === name)
-  const volume = volumes.data?.event_types.find((each) => each.name === name)
-  const example = entry?.example ?? dataOf(event.data)
-  if (newest.isLoading || (newestId !== undefined && event.isLoading)) return <Loading />
-  return (
-    <div className="stack">
-      {entry?.description && <p className="soft anywhere">{entry.description}</p>}
-      <div className="row wrap">
-        {volume && <Sparkline all={volume.bars} label={plural(volume.published, 'event')} />}
-        <span className="soft num">
-          {plural(volume?.published ?? 0, 'event')},{' '}
-          {plural(volume?.deliveries ?? 0, 'delivery', 'deliveries')} in this time
-        </span>
-        <Link href={path(`/events?type=${encodeURIComponent(name)}`)}>Its events</Link>
-        <Link href={path(`/deliveries?type=${encodeURIComponent(name)}`)}>Its deliveries</Link>
-      </div>
-      {example === undefined ? (
-        <Empty
-          icon="events"
-          title="No event of this type yet"
-          curl={curl('POST', '/events', { type: name, data: { version: 7 } })}
-        />
-      ) : (
-        <div className="even">
-          <Json value={example} label={entry?.example ? 'Example' : 'Data of the newest event'} />
-          <Code text={interfaceOf(name, example)} label="TypeScript" />
-        </div>
-      )}
-      {entry?.schema ? (
-        <Json value={entry.schema} label="Schema" />
-      ) : (
-        <Card title="Schema">
-          <p className="soft">None: any JSON is accepted as data of this type.</p>
-        </Card>
-      )}
-    </div>
-  )
-}
-
-function dataOf(event: EventDetails | undefined): unknown {
-  return (event?.payload as { data?: unknown } | undefined)?.data
+  const unused = Array.from(registered.keys())
+    .filter((name) => !seen.has(name))
+    .toSorted()
+    .map((name) => ({ name, published: 0, deliveries: 0, bars: Array<number>(24).fill(0) }))
+  return [...volumes, ...unused].map((volume) => ({ ...volume, registered: registered.get(volume.name) }))
 }

@@ -5,10 +5,12 @@ import type { EventDetails } from '../api/types.ts'
 import { Id } from '../parts/copy.tsx'
 import { Json } from '../parts/json.tsx'
 import { Card, Facts, Page } from '../parts/page.tsx'
-import { Empty, Loaded } from '../parts/states.tsx'
+import { Loaded } from '../parts/states.tsx'
 import { Ago } from '../parts/time.tsx'
 import { plural } from '../parts/words.ts'
 import { DeliveryTable } from './delivery-table.tsx'
+import { FilteredTable } from './filtered.tsx'
+import { WhyNothing } from './why-nothing.tsx'
 
 export default function EventPage({ eventId }: { eventId: string }) {
   const path = usePath()
@@ -25,15 +27,16 @@ export default function EventPage({ eventId }: { eventId: string }) {
             <div className="stack">
               <Card title={plural(known.deliveries.length, 'delivery', 'deliveries')} flush>
                 {known.deliveries.length === 0 ? (
-                  <Empty icon="webhooks" title="It matched no webhook">
-                    No active webhook wanted this type, application and environment when it was published. A
-                    webhook that should have got it can be given it from its page, by{' '}
-                    <em>Replay from a time</em>.
-                  </Empty>
+                  <WhyNothing event={known} />
                 ) : (
                   <DeliveryTable rows={known.deliveries} withType={false} isCompact />
                 )}
               </Card>
+              {known.filtered.length > 0 && (
+                <Card title={`Kept back by ${plural(known.filtered.length, 'filter')}`} flush>
+                  <FilteredTable rows={known.filtered} withWebhook />
+                </Card>
+              )}
               <Json value={known.payload} label="Payload" />
             </div>
             <Card title="Event">

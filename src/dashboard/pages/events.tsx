@@ -13,6 +13,7 @@ import { Ago } from '../parts/time.tsx'
 import { useCurl } from '../parts/webhook-name.tsx'
 import { plural } from '../parts/words.ts'
 import { TypeFilter } from './delivery-filters.tsx'
+import { PublishEvent } from './publish-event.tsx'
 
 /** What was published, those that matched no webhook too. */
 export default function Events() {
@@ -24,6 +25,7 @@ export default function Events() {
         <>
           <RangeControl />
           <LiveSwitch />
+          <PublishEvent />
         </>
       }
     >
@@ -84,9 +86,11 @@ function EventTable({ rows }: { rows: PublishedEvent[] }) {
       head: 'Matched',
       cell: (row) =>
         row.deliveries === 0 ? (
-          <Badge tone="grey" icon="inactive">
-            No webhook
-          </Badge>
+          <span title="It went to no webhook: open it to see why">
+            <Badge tone="grey" icon="inactive">
+              Nothing sent
+            </Badge>
+          </span>
         ) : (
           <span className="num">{plural(row.deliveries, 'webhook')}</span>
         ),

@@ -38,10 +38,11 @@ interface JobButtonProps {
   filter: JobFilter
   word: string
   isDanger?: boolean
+  onStarted?: () => void
 }
 
 /** Asks how many there are before it does anything. */
-export function JobButton({ kind, filter, word, isDanger = false }: JobButtonProps) {
+export function JobButton({ kind, filter, word, isDanger = false, onStarted }: JobButtonProps) {
   const [isOpen, setOpen] = useState(false)
   return (
     <>
@@ -50,14 +51,25 @@ export function JobButton({ kind, filter, word, isDanger = false }: JobButtonPro
       </Button>
       <Modal opened={isOpen} onClose={() => setOpen(false)} title={word} size={440}>
         {isOpen && (
-          <Confirm kind={kind} filter={filter} word={word} isDanger={isDanger} close={() => setOpen(false)} />
+          <Confirm
+            kind={kind}
+            filter={filter}
+            word={word}
+            isDanger={isDanger}
+            onStarted={onStarted}
+            close={() => setOpen(false)}
+          />
         )}
       </Modal>
     </>
   )
 }
 
-function Confirm({ kind, filter, word, isDanger = false, close }: JobButtonProps & { close: () => void }) {
+interface ConfirmProps extends JobButtonProps {
+  close: () => void
+}
+
+function Confirm({ kind, filter, word, isDanger = false, onStarted, close }: ConfirmProps) {
   const projectId = useProjectId()
   const counted = useQuery({
     queryKey: [projectId, 'count', kind, filter],
@@ -65,7 +77,14 @@ function Confirm({ kind, filter, word, isDanger = false, close }: JobButtonProps
       call<AcceptedJob>('POST', `/projects/${projectId}/jobs`, { body: { kind, filter, dry_run: true } }),
     gcTime: 0,
   })
-  const start = useProjectChange<void, AcceptedJob>((send) => send('POST', '/jobs', { kind, filter }))
+  const start = useProjectChange<void, AcceptedJob>(async (send) => {
+    const accepted = await send<AcceptedJob>('POST', '/jobs', { kind, filter })
+    // Here, since what it is for may be gone from the page by the time that is asked for again.
+    tell(`${word}: started`)
+    onStarted?.()
+    close()
+    return accepted
+  })
   const many = counted.data && manyWords(counted.data)
   return (
     <div className="stack">
@@ -86,15 +105,7 @@ function Confirm({ kind, filter, word, isDanger = false, close }: JobButtonProps
           color={isDanger ? 'red' : undefined}
           disabled={!counted.data || counted.data.count === 0}
           loading={start.isPending}
-          onClick={() =>
-            start.mutate(undefined, {
-              onSuccess: () => {
-                tell(`${word}: started`)
-                close()
-              },
-              onError: tellError,
-            })
-          }
+          onClick={() => start.mutate(undefined, { onError: tellError })}
         >
           {word}
           {counted.data && counted.data.count > 0

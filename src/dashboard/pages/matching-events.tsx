@@ -29,6 +29,7 @@ export function MatchingEvents({ fields }: { fields: WebhookFields }) {
         {types.length > 0 && ': '}
         <span className="mono">{types.slice(0, shown).join(', ')}</span>
         {types.length > shown && ` and ${types.length - shown} more types`}
+        {fields.filter.trim() !== '' && ', before the filter'}
       </span>
     </div>
   )

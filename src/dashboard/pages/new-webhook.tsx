@@ -8,6 +8,7 @@ import { Card, Page } from '../parts/page.tsx'
 import { useCurl } from '../parts/webhook-name.tsx'
 import { Code } from '../parts/copy.tsx'
 import { ReceiverSnippet, Secret } from './secret.tsx'
+import { ShapeFields } from './shape-fields.tsx'
 import { TestAnswer } from './test-answer.tsx'
 import { MainFields, MoreFields, PolicyFields, useWebhookForm, type WebhookForm } from './webhook-fields.tsx'
 import { emptyFields, exampleType, newWebhookOf } from './webhook-form.ts'
@@ -59,6 +60,12 @@ function Form({ done }: { done: (webhook: CreatedWebhook) => void }) {
           <MainFields form={form} />
         </div>
       </Card>
+      <details className="card fold">
+        <summary>Filter and payload</summary>
+        <div className="card-body stack">
+          <ShapeFields form={form} />
+        </div>
+      </details>
       <details className="card fold">
         <summary>Application, environment, headers, signature, policy</summary>
         <div className="card-body stack">
@@ -122,10 +129,16 @@ function Created({ webhook }: { webhook: CreatedWebhook }) {
         <Secret secret={webhook.secret} publicKey={webhook.public_keys[0] ?? null} />
       </Card>
       <Card title="2. Check it in the receiver">
-        <ReceiverSnippet url={webhook.url} />
+        <ReceiverSnippet webhook={webhook} />
       </Card>
       <Card title="3. Publish an event">
-        <Code text={curl('POST', '/events', { type, data: { version: 7 } })} label="Shell" />
+        <div className="stack close">
+          <p className="soft">
+            With a key of the role “publish” from <Link href={path('/keys')}>API keys</Link>, or by hand under{' '}
+            <Link href={path('/events')}>Events</Link>.
+          </p>
+          <Code text={curl('POST', '/events', { type, data: { version: 7 } })} label="Shell" />
+        </div>
       </Card>
       <div className="row wrap">
         <Button component={Link} href={path(`/webhooks/${webhook.id}`)} size="sm">

@@ -73,7 +73,8 @@ function Quiet() {
       title="Nothing happened in this time"
       curl={curl('POST', '/events', { type: 'config.deployed', data: { version: 7 } })}
     >
-      <Link href={path('/webhooks/new')}>Create a webhook</Link>, then publish an event:
+      <Link href={path('/webhooks/new')}>Create a webhook</Link> and a <Link href={path('/keys')}>key</Link>,
+      then publish an event, by hand under <Link href={path('/events')}>Events</Link> or by a program:
     </Empty>
   )
 }

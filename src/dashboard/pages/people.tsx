@@ -11,6 +11,7 @@ import { Badge } from '../parts/status.tsx'
 import { type Column, More, Table } from '../parts/table.tsx'
 import { Ago } from '../parts/time.tsx'
 import { tell, tellError } from '../parts/toasts.tsx'
+import { useCurl } from '../parts/webhook-name.tsx'
 import { visible } from '../parts/words.ts'
 import { useMay } from '../shell/project.ts'
 import { LinkToSend } from './link-to-send.tsx'
@@ -48,6 +49,7 @@ export const roles: { value: KeyRole; label: string }[] = [
 ]
 
 function Members({ mayManage }: { mayManage: boolean }) {
+  const curl = useCurl()
   const list = useProjectList<'members', Member>('members', '/members')
   const removal = useRemoval<Member>({
     word: 'Remove',
@@ -62,7 +64,11 @@ function Members({ mayManage }: { mayManage: boolean }) {
   if (!list.items) return <Loading rows={3} />
   if (list.items.length === 0) {
     return (
-      <Empty icon="people" title="Nobody was let in yet">
+      <Empty
+        icon="people"
+        title="Nobody was let in yet"
+        curl={curl('POST', '/invitations', { email: 'grace@example.com', role: 'view' })}
+      >
         Invite people by email: you get a link to send them. Whoever opens it sets a password and is in.
       </Empty>
     )
@@ -121,6 +127,7 @@ function Members({ mayManage }: { mayManage: boolean }) {
 function Invitations({ mayManage }: { mayManage: boolean }) {
   const list = useProjectList<'invitations', Invitation>('invitations', '/invitations')
   const remove = useProjectChange<string, undefined>((send, id) => send('DELETE', `/invitations/${id}`))
+  if (list.error && !list.items) return <Problem error={list.error} retry={() => void list.refetch()} />
   if (!list.items || list.items.length === 0) return null
   const columns: Column<Invitation>[] = [
     {

@@ -1,5 +1,6 @@
 import { SegmentedControl } from '@mantine/core'
 import { useState } from 'react'
+import type { Webhook } from '../api/types.ts'
 import { Code, CopyButton } from '../parts/copy.tsx'
 import { Icon } from '../parts/icons.tsx'
 import { type Language, languages, receiverSnippet } from './snippets.ts'
@@ -29,7 +30,11 @@ export function Secret({ secret, publicKey }: { secret: string | null; publicKey
   )
 }
 
-export function ReceiverSnippet({ url }: { url: string }) {
+interface ReceiverSnippetProps {
+  webhook: Pick<Webhook, 'url' | 'signature_scheme'>
+}
+
+export function ReceiverSnippet({ webhook: { url, signature_scheme } }: ReceiverSnippetProps) {
   const [language, setLanguage] = useState<Language>('typescript')
   const path = URL.parse(url)?.pathname ?? '/'
   return (
@@ -42,7 +47,7 @@ export function ReceiverSnippet({ url }: { url: string }) {
         onChange={(value) => setLanguage(value)}
         data={languages.map(({ value, label }) => ({ value, label }))}
       />
-      <Code text={receiverSnippet(language, path)} label="Receiver" />
+      <Code text={receiverSnippet(language, { path, scheme: signature_scheme })} label="Receiver" />
     </div>
   )
 }

@@ -12,24 +12,15 @@ interface TimelineProps {
   webhook: Webhook | undefined
 }
 
-/** published → attempt 1: 503 in 212 ms → waiting 00:04:10 → attempt 2: 200. */
+/** published → claimed → attempt 1: 503 in 212 ms → waiting 00:04:10 → attempt 2: 200. */
 export function Timeline({ delivery, attempts, webhook }: TimelineProps) {
   const inOrder = attempts.toSorted((one, other) => one.attempt - other.attempt)
   return (
     <ol className="timeline">
       <Step tone="grey" icon="send" at={delivery.created_at}>
         Published
-        {inOrder[0] && (
-          <span className="muted">
-            {' '}
-            · sent{' '}
-            {durationWords(
-              Math.max(0, Date.parse(inOrder[0].started_at) - Date.parse(delivery.created_at)),
-            )}{' '}
-            later
-          </span>
-        )}
       </Step>
+      {inOrder[0] && <Claimed delivery={delivery} first={inOrder[0]} />}
       {inOrder.map((attempt, index) => (
         <AttemptStep
           key={attempt.id}
@@ -40,8 +31,22 @@ export function Timeline({ delivery, attempts, webhook }: TimelineProps) {
           isLast={index === inOrder.length - 1}
         />
       ))}
-      <End delivery={delivery} webhook={webhook} />
+      <End delivery={delivery} attempts={attempts} webhook={webhook} />
     </ol>
+  )
+}
+
+/** A worker takes what it sends at once: that it did is told by when it sent it. */
+function Claimed({ delivery, first }: { delivery: DeliveryDetails; first: Attempt }) {
+  const waitedMs = Math.max(0, Date.parse(first.started_at) - Date.parse(delivery.created_at))
+  const words =
+    first.outcome === 'interrupted'
+      ? `by a worker that was cut off, ${durationWords(waitedMs)} later`
+      : `by a worker, which sent it ${durationWords(waitedMs)} later`
+  return (
+    <Step tone="grey" icon="delivering" at={first.started_at}>
+      Claimed <span className="muted">{words}</span>
+    </Step>
   )
 }
 
@@ -124,35 +129,51 @@ function AttemptStep({ attempt, next, delivery, webhook, isLast }: AttemptStepPr
   )
 }
 
+/** Tries that were cut off have numbers too. */
+function nextAttempt({ attempts: counted }: DeliveryDetails, attempts: Attempt[]): number {
+  return Math.max(counted, ...attempts.map(({ attempt }) => attempt)) + 1
+}
+
 /** What comes next, or that nothing does. */
-function End({ delivery, webhook }: { delivery: DeliveryDetails; webhook: Webhook | undefined }) {
-  const { status } = delivery
+function End({ delivery, attempts, webhook }: TimelineProps) {
+  const { status, place } = delivery
   if (status === 'delivered') return null
+  if (status === 'delivering' || place === 'worker') {
+    const { tone, icon } = statusLooks.delivering
+    return (
+      <Step tone={tone} icon={icon}>
+        <span className="strong">Claimed</span>{' '}
+        <span className="soft">
+          by a worker, which is making attempt {nextAttempt(delivery, attempts)} now
+        </span>
+      </Step>
+    )
+  }
   return (
     <Step tone={statusLooks[status].tone} icon={statusLooks[status].icon}>
-      {status === 'delivering' && 'Being sent now'}
       {status === 'failed' && (
         <>
           <span className="strong">Failed</span>{' '}
           <span className="soft anywhere">{failedBecause(delivery)}</span>
         </>
       )}
-      {status === 'pending' && <Waiting delivery={delivery} webhook={webhook} />}
+      {status === 'pending' && <Waiting delivery={delivery} attempts={attempts} webhook={webhook} />}
     </Step>
   )
 }
 
-function Waiting({ delivery, webhook }: { delivery: DeliveryDetails; webhook: Webhook | undefined }) {
+function Waiting({ delivery, attempts, webhook }: TimelineProps) {
   const nowMs = useNow()
   if (webhook && !webhook.is_active) return 'Waiting until the webhook is active again'
-  if (Date.parse(delivery.scheduled_at) <= nowMs) return 'Due: waiting for a free sender'
+  if (delivery.place === 'line') return 'In line: those that were published before it go first'
+  if (Date.parse(delivery.scheduled_at) <= nowMs) return 'Due: waiting for a worker'
   return (
     <>
       Waiting{' '}
       <span className="strong">
         <Countdown to={delivery.scheduled_at} />
       </span>{' '}
-      for attempt {delivery.attempts + 1}
+      for attempt {nextAttempt(delivery, attempts)}
     </>
   )
 }

@@ -1,8 +1,9 @@
 import { ActionIcon, Menu } from '@mantine/core'
 import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
-import { call, get } from '../api/client.ts'
+import { baseUrl, call, get } from '../api/client.ts'
 import type { Page as PageOf, PasswordLink, User } from '../api/types.ts'
+import { curl } from '../parts/curl.ts'
 import { Icon } from '../parts/icons.tsx'
 import { Page } from '../parts/page.tsx'
 import { Empty, Loading, Problem } from '../parts/states.tsx'
@@ -32,7 +33,7 @@ export default function Users() {
       ) : !users ? (
         <Loading rows={4} />
       ) : users.length === 0 ? (
-        <Empty icon="people" title="Nobody yet">
+        <Empty icon="people" title="Nobody yet" curl={curl('GET', new URL('api/users', baseUrl).href)}>
           Open the link that was printed when the server started first, and become the owner.
         </Empty>
       ) : (

@@ -38,7 +38,10 @@ export function useWebhookForm(initial: WebhookFields) {
         const field = Object.entries(apiPaths).find(
           ([prefix]) => path === prefix || path.startsWith(`${prefix}.`) || path.startsWith(`${prefix}[`),
         )
-        return field ? [[field[1], message]] : []
+        if (!field) return []
+        // Inside JSON and headers it says where, too.
+        const inner = path.slice(field[0].length).replace(/^\./, '')
+        return [[field[1], inner === '' || inner.startsWith('[') ? message : `${inner}: ${message}`]]
       })
       setRefused(Object.fromEntries(named))
       return named.length > 0 ? undefined : error.message

@@ -1,3 +1,4 @@
+import { parseExactly } from '../api/client.ts'
 import type { NewWebhook, Webhook, WebhookChanges } from '../api/types.ts'
 
 /** What a form holds while it is written, what is wrong with it, and what becomes of it. */
@@ -9,6 +10,9 @@ export interface WebhookFields {
   applicationId: string
   environment: string
   description: string
+  /** CEL, and JSON with paths in it. */
+  filter: string
+  payloadTemplate: string
   headers: { name: string; value: string }[]
   signature: 'v1' | 'v1a'
   retrySeconds: string
@@ -28,6 +32,8 @@ export const emptyFields: WebhookFields = {
   applicationId: '',
   environment: '',
   description: '',
+  filter: '',
+  payloadTemplate: '',
   headers: [],
   signature: 'v1',
   retrySeconds: '',
@@ -45,6 +51,8 @@ export function fieldsOf(webhook: Webhook): WebhookFields {
     applicationId: webhook.application_id ?? '',
     environment: webhook.environment_name ?? '',
     description: webhook.description ?? '',
+    filter: webhook.filter ?? '',
+    payloadTemplate: templateText(webhook.payload_template),
     headers: [],
     signature: webhook.signature_scheme,
     retrySeconds: webhook.policy.retry_seconds.join(', '),
@@ -52,6 +60,20 @@ export function fieldsOf(webhook: Webhook): WebhookFields {
     maxInFlight: String(webhook.policy.max_in_flight),
     ratePerSecond: webhook.policy.rate_per_second === null ? '' : String(webhook.policy.rate_per_second),
     isOrdered: webhook.policy.ordered,
+  }
+}
+
+export function templateText(template: unknown): string {
+  return template === null || template === undefined ? '' : JSON.stringify(template, null, 2)
+}
+
+/** As it was written, to the digit; `undefined` while it is no JSON, null where there is none. */
+export function templateOf({ payloadTemplate }: Pick<WebhookFields, 'payloadTemplate'>): unknown {
+  if (payloadTemplate.trim() === '') return null
+  try {
+    return parseExactly(payloadTemplate)
+  } catch {
+    return undefined
   }
 }
 
@@ -67,6 +89,8 @@ export function problemsOf(fields: WebhookFields): FieldProblems {
   wrong('name', fields.name.trim() === '' ? 'A name is needed' : undefined)
   wrong('url', urlProblem(fields.url.trim()))
   wrong('eventTypes', typesProblem(typesOf(fields)))
+  wrong('filter', fields.filter.length > 2_000 ? 'Must be at most 2,000 characters' : undefined)
+  wrong('payloadTemplate', templateOf(fields) === undefined ? 'This is no JSON' : undefined)
   wrong('headers', headersProblem(fields.headers))
   wrong('retrySeconds', retryProblem(fields.retrySeconds))
   wrong('timeoutMs', numberProblem(fields.timeoutMs, 1000, 15_000))
@@ -130,6 +154,8 @@ export function newWebhookOf(fields: WebhookFields): NewWebhook {
     application_id: fields.applicationId || null,
     environment_name: fields.environment.trim() || null,
     description: fields.description.trim() || null,
+    filter: fields.filter.trim() || null,
+    payload_template: templateOf(fields),
     ...(fields.headers.length > 0 && { headers: headersOf(fields) }),
     ...(fields.signature === 'v1a' && { signature_scheme: 'v1a' }),
     ...(Object.keys(policy).length > 0 && { policy }),
@@ -141,7 +167,16 @@ export function changesOf(before: WebhookFields, after: WebhookFields): WebhookC
   const made = newWebhookOf(after)
   const was = newWebhookOf(before)
   const isSame = (one: unknown, other: unknown) => JSON.stringify(one) === JSON.stringify(other)
-  const plain = ['name', 'url', 'event_types', 'application_id', 'environment_name', 'description'] as const
+  const plain = [
+    'name',
+    'url',
+    'event_types',
+    'application_id',
+    'environment_name',
+    'description',
+    'filter',
+    'payload_template',
+  ] as const
   const policyBefore = policyOf(before)
   const policyChanges = Object.fromEntries(
     Object.entries({ ...emptyPolicy, ...policyOf(after) }).filter(
@@ -192,6 +227,8 @@ export const apiPaths: Record<string, FieldName> = {
   application_id: 'applicationId',
   environment_name: 'environment',
   description: 'description',
+  filter: 'filter',
+  payload_template: 'payloadTemplate',
   headers: 'headers',
   signature_scheme: 'signature',
   'policy.retry_seconds': 'retrySeconds',

@@ -4,6 +4,7 @@ import { useProjectChange } from '../api/queries.ts'
 import type { RotatedSecret, Webhook } from '../api/types.ts'
 import { CopyButton } from '../parts/copy.tsx'
 import { Card } from '../parts/page.tsx'
+import { Badge } from '../parts/status.tsx'
 import { Countdown } from '../parts/time.tsx'
 import { useMay } from '../shell/project.ts'
 import { ReceiverSnippet, Secret } from './secret.tsx'
@@ -39,7 +40,7 @@ export function WebhookSecret({ webhook }: { webhook: Webhook }) {
         )}
       </Card>
       <Card title="In the receiver">
-        <ReceiverSnippet url={webhook.url} />
+        <ReceiverSnippet webhook={webhook} />
       </Card>
     </div>
   )
@@ -47,48 +48,60 @@ export function WebhookSecret({ webhook }: { webhook: Webhook }) {
 
 function Rotation({ webhook }: { webhook: Webhook }) {
   const [overlap, setOverlap] = useState('86400')
-  const rotate = useProjectChange<void, RotatedSecret>((send) =>
-    send('POST', `/webhooks/${webhook.id}/regenerate-secret`, { overlap_seconds: Number(overlap) }),
+  const rotate = useProjectChange<string, RotatedSecret>((send, seconds) =>
+    send('POST', `/webhooks/${webhook.id}/regenerate-secret`, { overlap_seconds: Number(seconds) }),
   )
-  if (rotate.data) {
-    const { secret, public_key, previous_expires_at } = rotate.data
-    return (
-      <div className="stack">
-        <Secret secret={secret} publicKey={public_key} />
-        {previous_expires_at && (
-          <p className="soft">
-            The one before signs too, for another{' '}
-            <span className="strong">
-              <Countdown to={previous_expires_at} due="0 s: it has ended" />
-            </span>
-            .
-          </p>
-        )}
-      </div>
-    )
-  }
+  const overlapEnd = webhook.previous_secret_expires_at
   return (
     <div className="stack">
-      <p className="soft">
-        It is shown only when it is made. If it is lost or got into wrong hands, make a new one: for a while
-        both sign, so that the receiver can change over in between.
-      </p>
-      <div className="row wrap bottom">
-        <NativeSelect
-          label="The secret of now"
-          value={overlap}
-          onChange={(event) => setOverlap(event.currentTarget.value)}
-          data={overlaps}
-        />
-        <Button size="sm" loading={rotate.isPending} onClick={() => rotate.mutate()}>
-          Make a new secret
-        </Button>
-      </div>
+      {rotate.data && <Secret secret={rotate.data.secret} publicKey={rotate.data.public_key} />}
+      {overlapEnd && <Overlap until={overlapEnd} />}
+      {!rotate.data && (
+        <>
+          <p className="soft">
+            It is shown only when it is made. If it is lost or got into wrong hands, make a new one: for a
+            while both sign, so that the receiver can change over in between.
+          </p>
+          <div className="row wrap bottom">
+            <NativeSelect
+              label="The secret of now"
+              value={overlapEnd ? '0' : overlap}
+              onChange={(event) => setOverlap(event.currentTarget.value)}
+              data={overlapEnd ? overlaps.slice(0, 1) : overlaps}
+            />
+            <Button
+              size="sm"
+              loading={rotate.isPending}
+              onClick={() => rotate.mutate(overlapEnd ? '0' : overlap)}
+            >
+              Make a new secret
+            </Button>
+          </div>
+        </>
+      )}
       {rotate.error && (
         <p className="red anywhere" role="alert">
           {rotate.error.message}
         </p>
       )}
     </div>
+  )
+}
+
+/** Told by the server, so that whoever comes later sees it too. */
+function Overlap({ until }: { until: string }) {
+  return (
+    <p className="row wrap">
+      <Badge tone="amber" icon="pending">
+        Two secrets sign
+      </Badge>
+      <span className="soft">
+        The one before ends in{' '}
+        <span className="strong">
+          <Countdown to={until} due="0 s: it has ended" />
+        </span>
+        . Until then a third can only be made if both of these end at once.
+      </span>
+    </p>
   )
 }

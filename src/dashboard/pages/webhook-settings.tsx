@@ -8,6 +8,7 @@ import { ConfirmDelete } from '../parts/confirm.tsx'
 import { Card } from '../parts/page.tsx'
 import { tell, tellError } from '../parts/toasts.tsx'
 import { useMay } from '../shell/project.ts'
+import { ShapeFields } from './shape-fields.tsx'
 import { MainFields, MoreFields, PolicyFields, useWebhookForm } from './webhook-fields.tsx'
 import { changesOf, fieldsOf } from './webhook-form.ts'
 
@@ -26,9 +27,12 @@ function Settings({ webhook }: { webhook: Webhook }) {
   const [before] = useState(() => fieldsOf(webhook))
   const form = useWebhookForm(before)
   const [problem, setProblem] = useState<string>()
-  const save = useProjectChange<WebhookChanges, Webhook>((send, changes) =>
-    send('PATCH', `/webhooks/${webhook.id}`, changes),
-  )
+  const save = useProjectChange<WebhookChanges, Webhook>(async (send, changes) => {
+    const saved = await send<Webhook>('PATCH', `/webhooks/${webhook.id}`, changes)
+    // Here, since the form is made anew with what was saved.
+    tell('Saved')
+    return saved
+  })
   const changes = changesOf(before, form.fields)
   const isChanged = Object.keys(changes).length > 0
 
@@ -37,10 +41,7 @@ function Settings({ webhook }: { webhook: Webhook }) {
     setProblem(undefined)
     form.showAll()
     if (!form.isValid) return
-    save.mutate(changes, {
-      onSuccess: () => tell('Saved'),
-      onError: (error) => setProblem(form.refuse(error)),
-    })
+    save.mutate(changes, { onError: (error) => setProblem(form.refuse(error)) })
   }
 
   return (
@@ -49,6 +50,11 @@ function Settings({ webhook }: { webhook: Webhook }) {
         <div className="stack">
           <MainFields form={form} />
           <MoreFields form={form} headerNames={webhook.header_names} />
+        </div>
+      </Card>
+      <Card title="Filter and payload">
+        <div className="stack">
+          <ShapeFields form={form} />
         </div>
       </Card>
       <Card title="Policy">

@@ -16,6 +16,7 @@ import { useMay } from '../shell/project.ts'
 import { DeliveryJobs, DeliveryList } from './deliveries.tsx'
 import { DeliveryFilters, useDeliveryFilters } from './delivery-filters.tsx'
 import { DeliveryTable } from './delivery-table.tsx'
+import { FilteredDeliveries } from './filtered.tsx'
 import { RunningJobs } from './jobs.tsx'
 import { Figures, StatisticsCharts } from './statistics.tsx'
 import { exampleType } from './webhook-form.ts'
@@ -27,6 +28,7 @@ import { ActiveSwitch } from './webhooks.tsx'
 const tabs = [
   { value: 'overview', word: 'Overview' },
   { value: 'deliveries', word: 'Deliveries' },
+  { value: 'filtered', word: 'Kept back' },
   { value: 'send', word: 'Test and replay' },
   { value: 'settings', word: 'Settings' },
   { value: 'secret', word: 'Secret' },
@@ -82,6 +84,9 @@ export default function WebhookPage({ webhookId, tab }: { webhookId: string; tab
             </Tabs.Panel>
             <Tabs.Panel value="deliveries">
               <WebhookDeliveries webhookId={webhookId} />
+            </Tabs.Panel>
+            <Tabs.Panel value="filtered">
+              <FilteredDeliveries webhook={known} />
             </Tabs.Panel>
             <Tabs.Panel value="send">
               <WebhookSending webhook={known} />
@@ -168,6 +173,7 @@ function NewestDeliveries({ webhook }: { webhook: Webhook }) {
 }
 
 function About({ webhook }: { webhook: Webhook }) {
+  const path = usePath()
   const { policy } = webhook
   const reason = reasonWords(webhook)
   return (
@@ -192,6 +198,20 @@ function About({ webhook }: { webhook: Webhook }) {
           </span>,
         ],
         ['Environment', webhook.environment_name ?? 'all'],
+        ...(webhook.filter === null
+          ? []
+          : [
+              [
+                'Filter',
+                <Link key="filter" href={path(`/webhooks/${webhook.id}/filtered`)} className="mono anywhere">
+                  {webhook.filter}
+                </Link>,
+              ] as [string, React.ReactNode],
+            ]),
+        [
+          'Payload',
+          webhook.payload_template === null ? 'the event as it is' : 'what its template makes of it',
+        ],
         [
           'Retries',
           policy.retry_seconds.length === 0 ? 'none' : policy.retry_seconds.map(secondsWords).join(', '),

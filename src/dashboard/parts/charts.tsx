@@ -84,6 +84,8 @@ function optionsOf({
     height,
     padding: [8, 14, 0, 0],
     legend: { show: false },
+    // As the buckets begin, and as every moment is told.
+    tzDate: (at) => uPlot.tzDate(new Date(at * 1000), 'Etc/UTC'),
     cursor: { y: false, points: { show: kind !== 'bars', size: 6 }, drag: { x: false, y: false } },
     scales: {
       x: {
@@ -145,9 +147,10 @@ function optionsOf({
 
 function tickWord(at: number, bucketSeconds: number): string {
   const date = new Date(at * 1000)
-  if (bucketSeconds >= 10_800 || (date.getHours() === 0 && date.getMinutes() === 0 && bucketSeconds > 300))
-    return date.toLocaleDateString('en', { day: 'numeric', month: 'short' })
-  return date.toLocaleTimeString('en', { hour: '2-digit', minute: '2-digit', hour12: false })
+  const isMidnight = at % 86_400 === 0
+  return bucketSeconds >= 10_800 || (isMidnight && bucketSeconds > 300)
+    ? date.toLocaleDateString('en', { day: 'numeric', month: 'short', timeZone: 'UTC' })
+    : date.toISOString().slice(11, 16)
 }
 
 function tooltip({

@@ -1,5 +1,6 @@
 import { UnstyledButton } from '@mantine/core'
 import type { ReactNode } from 'react'
+import { Link } from 'wouter'
 import { Icon } from './icons.tsx'
 import { useMoment } from './time.tsx'
 import { shortId } from './words.ts'
@@ -35,13 +36,27 @@ async function copy(text: string): Promise<void> {
   area.remove()
 }
 
+interface IdProps {
+  id: string
+  whole?: boolean
+  /** The page of what it names. */
+  to?: string
+}
+
 /** A monospaced id with a button that copies it. */
-export function Id({ id, whole = false }: { id: string; whole?: boolean }) {
+export function Id({ id, whole = false, to }: IdProps) {
+  const text = whole ? id : shortId(id)
   return (
     <span className="id">
-      <span className="mono" title={id}>
-        {whole ? id : shortId(id)}
-      </span>
+      {to === undefined ? (
+        <span className="mono" title={id}>
+          {text}
+        </span>
+      ) : (
+        <Link href={to} className="mono" title={id}>
+          {text}
+        </Link>
+      )}
       <CopyButton text={id} label={`Copy ${id}`} />
     </span>
   )

@@ -17,6 +17,8 @@ interface PageProps {
 export function Page({ title, mark, parent, actions, about, children }: PageProps) {
   useEffect(() => {
     document.title = `${title} · Postrider`
+    // Another page begins at its beginning, as one whose form has become the secret that it made.
+    scrollTo(0, 0)
   }, [title])
   return (
     <div className="page">

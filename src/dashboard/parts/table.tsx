@@ -10,8 +10,8 @@ export interface Column<Row> {
   align?: 'right'
   /** Gives way where there is little room. */
   narrow?: 'hidden'
-  /** Takes the room that is left. */
-  isWide?: boolean
+  /** Takes the room that is left; `most`: more than half. */
+  isWide?: boolean | 'most'
 }
 
 interface TableProps<Row> {
@@ -66,9 +66,18 @@ export function Table<Row>({ label, columns, rows, keyOf, to }: TableProps<Row>)
   )
 }
 
-function classOf(...words: (string | boolean | undefined)[]): string {
-  const [align, narrow, isWide] = words
-  return [align === 'right' && 'right', narrow && 'narrow-hidden', isWide && 'wide'].filter(Boolean).join(' ')
+function classOf(
+  align: 'right' | undefined,
+  narrow: 'hidden' | undefined,
+  isWide: boolean | 'most' | undefined,
+): string {
+  return [
+    align === 'right' && 'right',
+    narrow && 'narrow-hidden',
+    isWide && (isWide === 'most' ? 'wide most' : 'wide'),
+  ]
+    .filter(Boolean)
+    .join(' ')
 }
 
 function isControl(target: EventTarget): boolean {

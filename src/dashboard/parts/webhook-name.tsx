@@ -2,6 +2,7 @@ import { Link } from 'wouter'
 import { usePath, useProjectId } from '../api/project.ts'
 import { useProjectAll } from '../api/queries.ts'
 import type { Webhook } from '../api/types.ts'
+import { curl } from './curl.ts'
 import { shortId } from './words.ts'
 
 /** Of the project, by id: for names beside ids and for choices. */
@@ -24,17 +25,4 @@ export function useCurl(): (method: string, path: string, body?: object) => stri
   const projectId = useProjectId()
   return (method, path, body) =>
     curl(method, `${new URL('.', document.baseURI).href}api/projects/${projectId}${path}`, body)
-}
-
-export function curl(method: string, url: string, body?: object): string {
-  const lines = [
-    `curl${method === 'GET' ? '' : ` -X ${method}`} '${url}'`,
-    `-H "Authorization: Bearer $POSTRIDER_KEY"`,
-  ]
-  if (body)
-    lines.push(
-      `-H 'Content-Type: application/json'`,
-      `-d '${JSON.stringify(body).replaceAll("'", String.raw`'\''`)}'`,
-    )
-  return lines.join(' \\\n  ')
 }

@@ -1,6 +1,7 @@
 import {
   ActionIcon,
   Menu,
+  Modal,
   UnstyledButton,
   useComputedColorScheme,
   useMantineColorScheme,
@@ -16,7 +17,8 @@ import { Icon } from '../parts/icons.tsx'
 import { tellError } from '../parts/toasts.tsx'
 import { enter, useSession } from '../session/session.ts'
 import { Mark } from './mark.tsx'
-import { useMyProjects } from './project.ts'
+import { NewProject } from './new-project.tsx'
+import { useMay, useMyProjects } from './project.ts'
 
 const Finder = lazy(() => import('./finder.tsx'))
 const isMac = /mac|iphone|ipad/i.test(navigator.userAgent)
@@ -52,35 +54,50 @@ export function Header() {
 function ProjectSwitch() {
   const projectId = useProjectId()
   const projects = useMyProjects()
+  const mayCreate = useMay('admin')
+  const [isCreating, setCreating] = useState(false)
   const [, navigate] = useLocation()
   const here = projects.data?.find(({ id }) => id === projectId)
   return (
-    <Menu position="bottom-start" width={260}>
-      <Menu.Target>
-        <UnstyledButton className="project-switch">
-          <span className="visually-hidden">Project: </span>
-          <span
-            className="project-dot"
-            aria-hidden="true"
-            data-letter={(here?.name ?? '?').slice(0, 1).toUpperCase()}
-          />
-          <span className="truncate">{here?.name ?? '…'}</span>
-          <Icon name="chevron" size={14} />
-        </UnstyledButton>
-      </Menu.Target>
-      <Menu.Dropdown className="project-menu">
-        <Menu.Label>Projects</Menu.Label>
-        {projects.data?.map(({ id, name }) => (
-          <Menu.Item
-            key={id}
-            onClick={() => navigate(`/projects/${id}`)}
-            rightSection={id === projectId ? <Icon name="delivered" size={14} /> : undefined}
-          >
-            <span className="anywhere">{name}</span>
-          </Menu.Item>
-        ))}
-      </Menu.Dropdown>
-    </Menu>
+    <>
+      <Menu position="bottom-start" width={260}>
+        <Menu.Target>
+          <UnstyledButton className="project-switch">
+            <span className="visually-hidden">Project: </span>
+            <span
+              className="project-dot"
+              aria-hidden="true"
+              data-letter={(here?.name ?? '?').slice(0, 1).toUpperCase()}
+            />
+            <span className="truncate">{here?.name ?? '…'}</span>
+            <Icon name="chevron" size={14} />
+          </UnstyledButton>
+        </Menu.Target>
+        <Menu.Dropdown className="project-menu">
+          <Menu.Label>Projects</Menu.Label>
+          {projects.data?.map(({ id, name }) => (
+            <Menu.Item
+              key={id}
+              onClick={() => navigate(`/projects/${id}`)}
+              rightSection={id === projectId ? <Icon name="delivered" size={14} /> : undefined}
+            >
+              <span className="anywhere">{name}</span>
+            </Menu.Item>
+          ))}
+          {mayCreate && (
+            <>
+              <Menu.Divider />
+              <Menu.Item leftSection={<Icon name="plus" size={14} />} onClick={() => setCreating(true)}>
+                Create project
+              </Menu.Item>
+            </>
+          )}
+        </Menu.Dropdown>
+      </Menu>
+      <Modal opened={isCreating} onClose={() => setCreating(false)} title="Create project" size={420}>
+        <NewProject done={() => setCreating(false)} />
+      </Modal>
+    </>
   )
 }
 
