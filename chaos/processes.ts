@@ -64,7 +64,8 @@ export class PostriderProcess {
       env: {
         PATH: process.env['PATH'],
         // Many starts of the same program: what was parsed once stays parsed.
-        NODE_COMPILE_CACHE: join(import.meta.dirname, '../node_modules/.cache/chaos'),
+        NODE_COMPILE_CACHE:
+          process.env['NODE_COMPILE_CACHE'] ?? join(import.meta.dirname, '../node_modules/.cache/chaos'),
         DATABASE_URL: options.databaseUrl,
         POSTRIDER_ENCRYPTION_KEYS: encryptionKeys,
         POSTRIDER_ALLOW_HTTP: 'true',

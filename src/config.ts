@@ -1,4 +1,5 @@
 import { closest, distance } from 'fastest-levenshtein'
+import { ranges } from './options.ts'
 import {
   cidr,
   connectionUrl,
@@ -227,7 +228,7 @@ export const settings = {
   concurrency: setting({
     name: 'POSTRIDER_CONCURRENCY',
     group: 'Deliveries',
-    parse: wholeNumber(1, 1_000),
+    parse: wholeNumber(...ranges.concurrency),
     fallback: 64,
     default: '64',
     unit: 'requests',
@@ -236,7 +237,7 @@ export const settings = {
   timeoutMs: setting({
     name: 'POSTRIDER_TIMEOUT_MS',
     group: 'Deliveries',
-    parse: wholeNumber(1_000, 15_000),
+    parse: wholeNumber(...ranges.timeoutMs),
     fallback: 10_000,
     default: '10000',
     unit: 'milliseconds, 1000 to 15000',
@@ -245,7 +246,7 @@ export const settings = {
   leaseSeconds: setting({
     name: 'POSTRIDER_LEASE_SECONDS',
     group: 'Deliveries',
-    parse: wholeNumber(5, 300),
+    parse: wholeNumber(...ranges.leaseSeconds),
     fallback: 15,
     default: '15',
     unit: 'seconds, 5 to 300',
@@ -255,7 +256,7 @@ export const settings = {
   retentionDays: setting({
     name: 'POSTRIDER_RETENTION_DAYS',
     group: 'Deliveries',
-    parse: wholeNumber(1, 3_650),
+    parse: wholeNumber(...ranges.retentionDays),
     fallback: 30,
     default: '30',
     unit: 'days',

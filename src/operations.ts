@@ -4,6 +4,7 @@ import type { NewJob } from './contract/jobs.ts'
 import type { BucketName } from './contract/statistics.ts'
 import type { WebhookDraft } from './contract/webhooks.ts'
 import type { Queryable, Transactable } from './database/database.ts'
+import { explaining } from './database/explaining.ts'
 import type { PageRequest } from './database/page.ts'
 import type { Notifier } from './database/wake.ts'
 import * as deliveries from './deliver/deliveries.ts'
@@ -73,7 +74,8 @@ export class Operations {
   readonly #options: OperationsOptions
 
   constructor(options: OperationsOptions) {
-    const { database, clock, cipher, policy, defaultPolicy, userId } = options
+    const { clock, cipher, policy, defaultPolicy, userId } = options
+    const database = explaining(options.database)
     this.#database = database
     this.#options = options
     this.projects = new Projects({ database })

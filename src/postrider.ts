@@ -23,6 +23,7 @@ import { inOrder, type Lifecycle } from './lifecycle.ts'
 import { type Logger, silentLogger } from './log.ts'
 import { Metrics } from './metrics.ts'
 import { Operations } from './operations.ts'
+import { checkOptions } from './options.ts'
 import {
   type NewEvent,
   type Publication,
@@ -87,9 +88,9 @@ export type PostriderOptions<Events extends object = AnyEvents> = (
   leaseSeconds?: number | undefined
   /** Deadline of one attempt, from connecting to the end of the answer. 10,000 by default, 1,000 to 15,000. */
   timeoutMs?: number | undefined
-  /** How long finished deliveries are kept. 30 by default. */
+  /** How long finished deliveries are kept. 30 by default, 1 to 3,650. */
   retentionDays?: number | undefined
-  /** How often a worker that nobody wakes looks for due deliveries. 500 by default. */
+  /** How often a worker that nobody wakes looks for due deliveries. 500 by default, 10 to 60,000. */
   pollMs?: number | undefined
   /** Silent by default. A pino logger fits. */
   logger?: Logger | undefined
@@ -160,7 +161,9 @@ export class Postrider<Events extends object = AnyEvents> {
   readonly #timeoutMs: number
   readonly #retentionDays: number
 
+  /** @throws {TypeError | RangeError} an option is wrong */
   constructor(options: PostriderOptions<Events>) {
+    checkOptions(options)
     this.#options = options
     const policy: AddressPolicy = {
       allowHttp: options.allowHttp ?? false,

@@ -13,6 +13,7 @@ const layers = [
     'ids.ts',
     'lifecycle.ts',
     'log.ts',
+    'options.ts',
     'ports.ts',
     'proxy.ts',
     'setting-values.ts',

@@ -45,6 +45,52 @@ describe('Postrider in an application', () => {
     await pool.end()
   })
 
+  it.each<[options: object, says: string]>([
+    [{ connectionString: undefined }, 'give a pool or a connectionString'],
+    [{ pool: undefined }, 'give a pool or a connectionString'],
+    [{ retentionDays: Number(undefined) }, 'retentionDays must be a whole number from 1 to 3650'],
+    [{ retentionDays: -1 }, 'retentionDays must be a whole number from 1 to 3650'],
+    [{ leaseSeconds: 4 }, 'leaseSeconds must be a whole number from 5 to 300'],
+    [{ timeoutMs: 15_001 }, 'timeoutMs must be a whole number from 1000 to 15000'],
+    [{ concurrency: 1.5 }, 'concurrency must be a whole number from 1 to 1000'],
+    [{ pollMs: 0 }, 'pollMs must be a whole number from 10 to 60000'],
+  ])('refuses options that types do not: %j', (options, says) => {
+    expect(() => new Postrider({ connectionString: 'postgresql://127.0.0.1:1/none', ...options })).toThrow(
+      says,
+    )
+  })
+
+  it('answers with a code where an id is none, or a status', async () => {
+    await using running = await startPostrider()
+    const { postrider } = running
+    const project = await postrider.projects.create({ name: 'shop' })
+    const calls = [
+      () => postrider.webhooks.get(project.id, 'none'),
+      () => postrider.webhooks.list('none'),
+      () => postrider.inProject(project.id).deliveries.get(project.id, 'none'),
+      () => postrider.deliveries.list(project.id, { status: 'lost' as 'failed' }),
+      () => postrider.deliveries.retry(project.id, 'none'),
+    ]
+    for (const call of calls) await expect(call()).rejects.toMatchObject({ code: 'validation_failed' })
+  })
+
+  it('says what is missing of an event, and of what answers no rows', async () => {
+    await using running = await startPostrider()
+    const { postrider } = running
+    const project = await postrider.projects.create({ name: 'shop' })
+    const event = { projectId: project.id, type: 'order.paid', data: {} }
+    const without = { ...event, projectId: undefined } as unknown as typeof event
+    await expect(postrider.publish(without)).rejects.toMatchObject({ message: 'projectId is missing' })
+    await expect(postrider.publishMany([without])).rejects.toMatchObject({
+      message: 'events[0].projectId is missing',
+    })
+    const silent = { query: () => Promise.resolve({ rows: [] }) }
+    await expect(postrider.publish(event, { transaction: silent })).rejects.toMatchObject({
+      code: 'validation_failed',
+      message: 'transaction must answer a query with its { rows }',
+    })
+  })
+
   it('publishes in the transaction of the application', async () => {
     await using running = await startPostrider()
     const { postrider } = running

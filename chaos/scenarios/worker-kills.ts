@@ -5,7 +5,7 @@ import { repeatedly } from '../wait.ts'
 
 const sizes = {
   long: { events: 50_000, perSecond: 500, answerMs: 50, kills: 50 },
-  short: { events: 600, perSecond: 100, answerMs: 250, kills: 3 },
+  short: { events: 450, perSecond: 100, answerMs: 250, kills: 2 },
 }
 
 /** Crashes: of two workers one is killed every 2 s, in turn, and another takes its place. */

@@ -58,8 +58,13 @@ function describeRefusal({ code, status, detail, errors, requestId }: PostriderA
     )
   }
   if (status === 403) return say(exitCodes.refused, detail)
+  if (code === 'bad_answer') {
+    const where = 'is it Postrider that answers there? --url or POSTRIDER_URL says which server is asked'
+    return say(exitCodes.failed, detail, where)
+  }
   if (status === 404) return say(exitCodes.notFound, detail)
   if (status === 409) return say(exitCodes.conflict, detail)
+  if (code === 'too_large') return say(exitCodes.misused, detail)
   if (code === 'validation_failed') {
     const details = errors.map(({ path, message }) => (path === '' ? message : `${path} ${message}`))
     return say(exitCodes.misused, ...(details.length > 0 ? details : [detail]))

@@ -6,6 +6,7 @@ import { isKnownFormat } from './format-names.ts'
 import { formats } from './formats.ts'
 import { isSchemaObject, type Keyword, rebuilt } from './keywords.ts'
 import { metered, spendOn, TooMuchWork } from './meter.ts'
+import { isMultipleOf } from './multiple.ts'
 import { LinearPattern } from './pattern.ts'
 import { areUnique } from './unique.ts'
 
@@ -55,6 +56,14 @@ export function compileSchema(schema: JsonSchema): DataCheck {
     type: 'array',
     schemaType: 'boolean',
     validate: (isAsked: boolean, items: readonly unknown[]) => !isAsked || areUnique(items),
+  })
+  ajv.removeKeyword('multipleOf')
+  ajv.addKeyword({
+    keyword: 'multipleOf',
+    type: 'number',
+    schemaType: 'number',
+    validate: isMultipleOf,
+    error: { message: '', params: ({ schema }) => _`{multipleOf: ${schema as number}}` },
   })
   ajv.addKeyword({
     keyword: '$cost',

@@ -1,5 +1,6 @@
 import type { JsonSchema } from '../contract/event-types.ts'
 import { isKnownFormat } from './format-names.ts'
+import { escaped, isSchemaObject, type Place, placesIn } from './keywords.ts'
 
 /** What libraries have that follow Standard JSON Schema (standardschema.dev), as Zod does since 4.2. */
 interface TellsJsonSchema {
@@ -16,7 +17,7 @@ interface TellsJsonSchema {
  */
 export function jsonSchemaOf(schema: object | boolean, name: string): JsonSchema {
   if (typeof schema === 'boolean') return schema
-  return tidied(toJson(told(schema, name), name)) as JsonSchema
+  return tidied(toJson(told(schema, name), name) as JsonSchema)
 }
 
 function told(schema: TellsJsonSchema, name: string): unknown {
@@ -48,16 +49,29 @@ function toJson(schema: unknown, name: string): unknown {
 const lookaround = /\(\?(?:[=!]|<[=!])/
 
 /** Without what says the same once more: Zod adds to `format: "email"` an expression that RE2 does not know. */
-function tidied(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(tidied)
-  if (typeof value !== 'object' || value === null) return value
-  const { $schema: _, '~standard': __, ...rest } = value as Record<string, unknown>
-  if (
-    isKnownFormat(rest['format']) &&
-    typeof rest['pattern'] === 'string' &&
-    lookaround.test(rest['pattern'])
-  ) {
-    delete rest['pattern']
+function tidied(document: JsonSchema): JsonSchema {
+  const places = [...placesIn(document)]
+  for (const { schema } of places) {
+    if (!isSchemaObject(schema)) continue
+    delete schema['$schema']
+    delete schema['~standard']
+    const { format, pattern } = schema
+    if (isKnownFormat(format) && typeof pattern === 'string' && lookaround.test(pattern)) {
+      delete schema['pattern']
+    }
   }
-  return Object.fromEntries(Object.entries(rest).map(([name, inner]) => [name, tidied(inner)]))
+  for (const place of places.toReversed()) referByPlace(place)
+  return document
+}
+
+/** `Type.Cyclic` of TypeBox gives its definitions an `$id`, and refers to them by that. */
+function referByPlace({ schema, pointer }: Place): void {
+  if (!isSchemaObject(schema) || !isSchemaObject(schema['$defs'])) return
+  for (const [name, definition] of Object.entries(schema['$defs'])) {
+    if (!isSchemaObject(definition) || definition['$id'] !== name) continue
+    delete definition['$id']
+    for (const { schema: inner } of placesIn(schema)) {
+      if (isSchemaObject(inner) && inner['$ref'] === name) inner['$ref'] = `${pointer}/$defs/${escaped(name)}`
+    }
+  }
 }

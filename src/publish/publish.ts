@@ -142,6 +142,7 @@ const fields = new Set(['projectId', 'type', 'data', 'id', 'timestamp', 'applica
 function checkFields(event: NewEvent, path = ''): void {
   const unknown = Object.keys(event).find((name) => !fields.has(name))
   if (unknown !== undefined) throw invalidField(`${path}${unknown}`, 'is not a field of an event')
+  if (event.projectId === undefined) throw invalidField(`${path}projectId`, 'is missing')
   for (const name of ['projectId', 'id', 'applicationId'] as const) {
     const value = event[name]
     if (value !== undefined && !isUuid(value)) throw invalidField(`${path}${name}`, 'must be a UUID')

@@ -1,4 +1,5 @@
 import type { Transaction } from '../adapters/transaction.ts'
+import { invalidField } from '../contract/errors.ts'
 
 /** The schemas of a project as the database holds them, read on a connection of ours or in a caller's transaction. */
 
@@ -74,7 +75,9 @@ async function seesAll(transaction: Transaction): Promise<boolean> {
      )::text AS seen`,
     [],
   )
-  return texts(rows[0])[0] === 'true'
+  const [row] = rows
+  if (!row) throw invalidField('transaction', 'must answer a query with its { rows }')
+  return texts(row)[0] === 'true'
 }
 
 /** By their places: a library may be set to give columns other names. */

@@ -14,7 +14,7 @@ export const presets: readonly Preset[] = [
     name: 'github',
     title: 'GitHub Actions',
     description:
-      'Starts workflows with `on: repository_dispatch` and `types: [config.deployed]`. The token needs write access to the contents of the repository. GitHub takes data that is an object with at most 10 members, and types of at most 100 characters.',
+      'Starts workflows with `on: repository_dispatch` and `types: [config.deployed]`. Fill in OWNER and REPO in the URL, and TOKEN in the header `authorization`: it needs write access to the contents of the repository. GitHub takes data that is an object with at most 10 members, and types of at most 100 characters.',
     url: 'https://api.github.com/repos/OWNER/REPO/dispatches',
     headers: {
       accept: 'application/vnd.github+json',

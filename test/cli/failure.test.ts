@@ -1,5 +1,6 @@
 import { createServer } from 'node:net'
 import { expect, test } from 'vitest'
+import { PostriderApiError } from '../../src/client/error.ts'
 import { describeFailure, Failure } from '../../src/cli/failure.ts'
 import { ConfigError } from '../../src/config.ts'
 
@@ -27,6 +28,18 @@ test.each<[string, unknown, string, number]>([
     1,
   ],
   ['an unknown host', systemError({ code: 'ENOTFOUND', hostname: 'db' }), 'the host name db is not known', 1],
+  [
+    'what is too large',
+    new PostriderApiError('too_large', 'too much', { status: 413, requestId: '1' }),
+    'too much',
+    2,
+  ],
+  [
+    'a server that is another',
+    new PostriderApiError('bad_answer', 'The server answered 404.', { status: 404 }),
+    'The server answered 404.\nis it Postrider that answers there? --url or POSTRIDER_URL says which server is asked',
+    1,
+  ],
   ['any other error', new TypeError('x is not a function'), 'x is not a function', 1],
   ['an error without a word', systemError({ code: 'EPIPE' }), 'EPIPE', 1],
   ['what is no error', 'thrown', 'thrown', 1],

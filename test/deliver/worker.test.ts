@@ -600,7 +600,8 @@ describe('a worker', () => {
       `CREATE TRIGGER refuse BEFORE INSERT ON postrider.webhook_delivery_attempts
        FOR EACH ROW EXECUTE FUNCTION refuse()`,
     )
-    await using worker = new TestWorker({ database, clock })
+    // A wake that comes while it begins its next life may be lost.
+    await using worker = new TestWorker({ database, clock, pollMs: 100 })
     await worker.start()
     for (let tries = 1; tries <= 5; tries += 1) {
       await receiver.waitFor(tries)

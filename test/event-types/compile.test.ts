@@ -128,6 +128,33 @@ describe('formats', () => {
   })
 })
 
+test.each<[step: number, number: number, fits: boolean]>([
+  [0.01, 19.99, true],
+  [0.01, 4.355, false],
+  [0.1, 0.3, true],
+  [0.5, -2.5, true],
+  [3, 1e21, false],
+  [2, 1e21, true],
+  [1e-308, 1e308, true],
+  [7, -0, true],
+  [1, 2.5, false],
+])(
+  'a number is a multiple as both are written, not as doubles divide: of %d is %d: %j',
+  (step, number, fits) => {
+    expect(misfits({ multipleOf: step }, number)).toEqual(
+      fits ? [] : [{ path: 'data', message: `must be a multiple of ${step}` }],
+    )
+  },
+)
+
+test('to divide long numbers costs, so that many of them are no way to hold up others', () => {
+  const schema = { items: { allOf: Array.from({ length: 30 }, () => ({ multipleOf: 1e-308 })) } }
+  const numbers = Array.from({ length: 40_000 }, () => 1e308)
+  expect(misfits(schema, numbers)).toEqual([
+    { path: 'data', message: 'takes too long to be checked against the schema of its type' },
+  ])
+})
+
 /** Schemas of all the keywords whose meaning this changes something about, and data for them. */
 const leaf = fc.constantFrom<JsonSchema>(
   true,

@@ -71,6 +71,44 @@ describe('definitions as code', () => {
     expect(created.misfits({ ...user, id: 'x' }, 100)).toMatchObject([{ path: 'data.id' }])
   })
 
+  test('keep a property that is called as something of JSON Schema', () => {
+    const schema = z.object({ $schema: z.string(), format: z.string(), pattern: z.string() })
+    const [config] = defineEvents({ config: { schema } }).definitions
+    const check = compileSchema(config!.schema!)
+    expect(check.misfits({ $schema: 'https://example.com', format: 'email', pattern: 'a' }, 100)).toEqual([])
+    expect(check.misfits({ format: 'email', pattern: 'a' }, 100)).toMatchObject([{ path: 'data.$schema' }])
+  })
+
+  test('may refer to themselves, in TypeBox and in Zod', () => {
+    const folder = Type.Cyclic(
+      { Folder: Type.Object({ name: Type.String(), folders: Type.Array(Type.Ref('Folder')) }) },
+      'Folder',
+    )
+    const zodFolder = z.object({
+      name: z.string(),
+      get folders() {
+        return z.array(zodFolder)
+      },
+    })
+    const { definitions } = defineEvents({
+      whole: { schema: folder },
+      part: { schema: Type.Object({ root: folder, more: Type.Array(folder) }) },
+      zod: { schema: zodFolder },
+    })
+    for (const { schema } of definitions) expect(checkSchema(schema!)).toEqual([])
+    const [whole, part, ofZod] = definitions.map(({ schema }) => compileSchema(schema!))
+    const good = { name: 'a', folders: [{ name: 'b', folders: [] }] }
+    const bad = { name: 'a', folders: [{ name: 1, folders: [] }] }
+    for (const check of [whole!, ofZod!]) {
+      expect(check.misfits(good, 100)).toEqual([])
+      expect(check.misfits(bad, 100)).toMatchObject([{ path: 'data.folders[0].name' }])
+    }
+    expect(part!.misfits({ root: good, more: [good] }, 100)).toEqual([])
+    expect(part!.misfits({ root: good, more: [bad] }, 100)).toMatchObject([
+      { path: 'data.more[0].folders[0].name' },
+    ])
+  })
+
   test('are refused where a schema cannot be told as JSON Schema', () => {
     expect(() => defineEvents({ a: { schema: z.object({ at: z.date() }) } })).toThrow(
       /the schema of a cannot be told/,

@@ -20,7 +20,8 @@ afterAll(() => Promise.all(drops.map((drop) => drop())))
  * const { database, connectionString } = await createTestDatabase() // at the top of a test file
  */
 export async function createTestDatabase(): Promise<TestDatabase> {
-  const made = await createDatabase(inject('serverUrl'), `TEMPLATE ${inject('template')}`)
+  // By files: through the WAL a page is touched three times.
+  const made = await createDatabase(inject('serverUrl'), `TEMPLATE ${inject('template')} STRATEGY FILE_COPY`)
   // As if it had been migrated now: statistics are counted from then on, and the template may be minutes old.
   await made.database.query(
     `UPDATE postrider.statistics_progress
