@@ -91,6 +91,17 @@ describe('Postrider in an application', () => {
     })
   })
 
+  it('says what is missing where the schema was never made', async () => {
+    const { connectionString } = await createEmptyDatabase()
+    const postrider = new Postrider({ connectionString, ...local })
+    const event = { projectId: crypto.randomUUID(), type: 'order.paid', data: 1 }
+    await expect(postrider.publish(event)).rejects.toMatchObject({
+      code: 'internal',
+      message: expect.stringContaining('migrate()'),
+    })
+    await postrider.stop()
+  })
+
   it('publishes in the transaction of the application', async () => {
     await using running = await startPostrider()
     const { postrider } = running

@@ -212,6 +212,13 @@ function describe(error: unknown, { state, column: path, message }: Raised): unk
       return invalidField('timestamp', 'is no time that there is', options)
     case sqlstate.statementTooComplex:
       return invalidField('data', 'is nested deeper than 64 levels', options)
+    case sqlstate.invalidSchemaName:
+    case sqlstate.undefinedFunction:
+      return new PostriderError(
+        'internal',
+        "The database has no schema of Postrider, or that of an older release: run 'postrider migrate', or migrate().",
+        options,
+      )
     default:
       return error
   }

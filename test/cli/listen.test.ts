@@ -50,17 +50,22 @@ test('events are forwarded as deliveries are sent, signed with a secret that sta
   const event = new Webhook(secret).verify(request!.rawBody, request!.headers as Record<string, string>)
   expect(event).toEqual((await project.getEvent(id)).payload)
   await command.said(new RegExp(`#1  order\\.paid  ${id}  204  \\d+ ms`))
-  expect(command.stdout).toContain(secret)
+  // Where nobody looks it is told where it is, not what it is.
+  expect(command.stdout).toContain(`Secret: kept in ${secretFile}`)
   command.child.kill('SIGINT')
   const { exitCode, stdout, stderr } = await command.ended
   expect(exitCode).toBe(0)
   expect(stdout + stderr).not.toContain(key)
+  expect(stdout + stderr).not.toContain(secret)
   // oxlint-disable-next-line no-control-regex
   expect(stdout).not.toMatch(/\u001b/)
 
   const again = listen('--json')
   await again.said('"connected"')
-  expect(JSON.parse(again.stdout.split('\n')[0]!)).toMatchObject({ event: 'listening', secret })
+  expect(JSON.parse(again.stdout.split('\n')[0]!)).toMatchObject({
+    event: 'listening',
+    secret_file: secretFile,
+  })
 })
 
 test('with --json each line is one object, failures are told, and a given secret is used', async () => {
@@ -81,7 +86,7 @@ test('with --json each line is one object, failures are told, and a given secret
   expect({ stderr, exitCode }).toEqual({ stderr: '', exitCode: 0 })
   const lines = stdout.trimEnd().split('\n')
   expect(lines.map((line) => JSON.parse(line) as object)).toMatchObject([
-    { event: 'listening', secret },
+    { event: 'listening', secret_file: null },
     { event: 'connected' },
     {
       event: 'forwarded',

@@ -83,13 +83,22 @@ interface Announcement {
 
 function announce(output: Output, { server, projectId, forwardTo, secret, file }: Announcement): void {
   if (output.isJson) {
-    output.jsonLine({ event: 'listening', server, project_id: projectId, forward_to: forwardTo, secret })
+    output.jsonLine({
+      event: 'listening',
+      server,
+      project_id: projectId,
+      forward_to: forwardTo,
+      secret_file: file ?? null,
+    })
     return
   }
   output.line(`Events of project ${projectId} at ${server}`)
   output.line(`are forwarded to ${output.style('bold', forwardTo)}`)
   output.line()
-  output.line(`Secret: ${secret}${file === undefined ? '' : `\n        kept in ${file}, the same each time`}`)
+  // What is read by no person ends in files and logs.
+  if (output.isTerminal) output.line(`Secret: ${secret}`)
+  if (file !== undefined)
+    output.line(`${output.isTerminal ? '       ' : 'Secret:'} kept in ${file}, the same each time`)
   output.line(
     `Verify: verify({ secret, headers, body }) of postrider/verify, or any Standard Webhooks library`,
   )
