@@ -22,6 +22,8 @@ const everyMs = 100
 export class LettingOut {
   readonly #options: LettingOutOptions
   #lineMoves = false
+  /** It was time again while it ran. */
+  #isTimeAgain = false
   #running: Promise<void> | undefined
   #lastMs = -Infinity
   #lastAt = -Infinity
@@ -39,10 +41,15 @@ export class LettingOut {
     const now = this.#options.clock.now()
     const nowMs = performance.now()
     const isTime = nowMs - this.#lastMs >= everyMs || now.getTime() - this.#lastAt >= everyMs
-    if (this.#running || (!isTime && !this.#lineMoves)) return
+    if (this.#running) {
+      this.#isTimeAgain ||= isTime
+      return
+    }
+    if (!isTime && !this.#lineMoves) return
     this.#lastMs = nowMs
     this.#lastAt = now.getTime()
     this.#lineMoves = false
+    this.#isTimeAgain = false
     this.#running = this.#run(now).finally(() => {
       this.#running = undefined
     })
@@ -62,6 +69,6 @@ export class LettingOut {
         logger.warn({ error: move.reason as unknown }, 'what waits could not be let out: trying again')
     }
     const hasMore = moves.some((move) => move.status === 'fulfilled' && move.value > 0)
-    if (hasMore || this.#lineMoves) onMore()
+    if (hasMore || this.#lineMoves || this.#isTimeAgain) onMore()
   }
 }

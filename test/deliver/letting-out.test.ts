@@ -51,4 +51,12 @@ it('what waits is let out once at a time, also when a part of it failed', async 
   clock.advance(0.1)
   lettingOut.begin()
   expect(running).toHaveLength(6)
+
+  // Its time comes again while it runs: whoever waits for a wake would sleep over it.
+  clock.advance(0.1)
+  lettingOut.begin()
+  running[4]!.end(0)
+  running[5]!.end(0)
+  await lettingOut.ended()
+  expect(more).toBe(3)
 })
