@@ -187,9 +187,9 @@ function allowsNull(error: SchemaError, all: SchemaError[]): boolean {
   )
 }
 
-/** `/events/3/data/a~1b` as people write it: `events[3].data.a/b`. */
-function readablePath(value: unknown, pointer: string): string {
-  let path = ''
+/** `/events/3/data/a~1b` as people write it: `events[3].data.a/b`, behind the path of the value itself. */
+export function readablePath(value: unknown, pointer: string, root = ''): string {
+  let path = root
   let place = value
   for (const name of pointer.split('/').slice(1).map(unescaped)) {
     path = Array.isArray(place) ? `${path}[${name}]` : memberPath(path, name)

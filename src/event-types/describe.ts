@@ -1,6 +1,6 @@
 import type { DefinedError } from 'ajv'
 import type { FieldError } from '../contract/errors.ts'
-import { memberPath, shortened } from '../contract/validate.ts'
+import { memberPath, readablePath, shortened } from '../contract/validate.ts'
 
 /** What is wrong with data, in the words that the rest of the API has for it. */
 export function describeMisfit(errors: readonly object[], data: unknown): FieldError[] {
@@ -8,7 +8,7 @@ export function describeMisfit(errors: readonly object[], data: unknown): FieldE
   // The last is the outermost: those before it say why, each for one of several alternatives.
   const error = all.findLast(({ keyword }) => keyword !== 'if')
   if (!error) return [{ path: 'data', message: 'does not fit the schema of its type' }]
-  const path = readablePath(error.instancePath, data)
+  const path = readablePath(data, error.instancePath, 'data')
   switch (error.keyword) {
     case 'required':
     case 'dependentRequired':
@@ -109,22 +109,4 @@ const typeNames: Record<string, string> = {
 function listed(types: string | readonly string[]): string {
   const words = (typeof types === 'string' ? types.split(',') : types).map((type) => typeNames[type] ?? type)
   return words.length < 2 ? words.join() : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`
-}
-
-/** `/config/ids/0` as `data.config.ids[0]`. */
-function readablePath(pointer: string, data: unknown): string {
-  let path = 'data'
-  let place = data
-  for (const name of pointer.split('/').slice(1).map(unescaped)) {
-    path = Array.isArray(place) ? `${path}[${name}]` : memberPath(path, name)
-    place =
-      place instanceof Object && Object.hasOwn(place, name)
-        ? (place as Record<string, unknown>)[name]
-        : undefined
-  }
-  return path
-}
-
-function unescaped(token: string): string {
-  return token.replaceAll('~1', '/').replaceAll('~0', '~')
 }
