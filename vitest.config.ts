@@ -4,12 +4,13 @@ import { compileCache } from './test/support/compile-cache.ts'
 /** What says nothing of the PostgreSQL that it runs on: on another one it need not run again. */
 const ofNoPostgres = [
   'test/{adapters,bench,chaos,client,contract,dashboard,event-types,examples,react,shape,testing,verify}/**',
-  'test/docs/{blocks,kit,shell,site,types}.test.ts',
-  'test/{address,canary,config,crash,deploy,ids,in-process,layers,lifecycle,log,mounted,ports,readme,security}.test.ts',
+  'test/docs/{blocks,kit,observe,shell,site,types}.test.ts',
+  'test/{address,canary,config,crash,deploy,ids,in-process,layers,lifecycle,log,mounted,ports,readme,release,security,traceparent,tracing}.test.ts',
   // Of the API what is of HTTP; its SQL is tried by the others and by the fuzz test.
   'test/api/{access,bad-input,bad-requests,dashboard,docs,large-bodies,login,mounted,oidc,rate-limit,raw-json,server,sessions,turns}.test.ts',
   'test/cli/**',
   'test/database/embedded*.test.ts',
+  'test/database/{clock,failover,hosts,upgrade}.test.ts',
   'test/deliver/{backoff,egress-proxy,guard,held-connections,hostile,hostile-worker,judge,killer,load,protocol,rebinding,redact,resolve,send,sign,test-words,tls,ways-in}.test.ts',
   'test/registry/{headers,secret,url}.test.ts',
 ]

@@ -7,12 +7,13 @@ import { Database } from '../src/database/database.ts'
 import { Postrider } from '../src/postrider.ts'
 import { expireStatistics, fold } from '../src/statistics/fold.ts'
 import { rollAttempts, rollEvents } from '../src/statistics/roll.ts'
+import { adminKey, readTimes } from './dashboard/calls.ts'
 import { type Call, type Ids, pagesOf } from './dashboard/pages.ts'
 import { describeRun } from './machine.ts'
 import { BenchPostgres } from './postgres.ts'
 import { formatNumber, table } from './report.ts'
 import { percentile } from './statistics.ts'
-import { seedMonth } from './systems/postrider-history.ts'
+import { seedMonth, seedProjects } from './systems/postrider-history.ts'
 
 /**
  * How long what the dashboard asks for takes on a long history: `node bench/dashboard.ts --deliveries 10000000`. Each page's
@@ -55,6 +56,7 @@ async function seedAndCount(connectionString: string): Promise<void> {
   const postrider = engineOn(connectionString)
   await postrider.migrate()
   await postrider.stop()
+  await seedProjects(connectionString)
   const seededMs = await timed(() => seedMonth(connectionString, deliveries))
   print(`${formatNumber(deliveries)} deliveries seeded in ${formatNumber(seededMs / 1_000)} s`)
   await count(connectionString)
@@ -127,7 +129,7 @@ async function count(connectionString: string): Promise<void> {
 }
 
 async function measure(postrider: Postrider, connectionString: string): Promise<string> {
-  const server = createServer({ postrider, adminKey: 'admin', port: 0, rateLimit: false })
+  const server = createServer({ postrider, adminKey, port: 0, rateLimit: false })
   const { url } = await server.start()
   const { projectId, ids } = await pick(connectionString)
   const rows: string[][] = []
@@ -163,22 +165,9 @@ async function pick(connectionString: string): Promise<{ projectId: string; ids:
   return { projectId: project, ids }
 }
 
-/** The first call warms up: a connection, the cache. */
-async function timesOf(base: string, { path, body }: Call): Promise<string[]> {
-  const headers = { authorization: 'Bearer admin', 'content-type': 'application/json' }
-  const times: number[] = []
-  let answer = ''
-  for (let call = 0; call <= Number(values.calls); call += 1) {
-    const ms = await timed(async () => {
-      const response = await fetch(base + path, {
-        headers,
-        ...(body && { method: 'POST', body: JSON.stringify(body) }),
-      })
-      answer = await response.text()
-      if (!response.ok) throw new Error(`${path}: ${answer}`)
-    })
-    if (call > 0) times.push(ms)
-  }
+async function timesOf(base: string, call: Call): Promise<string[]> {
+  const { times, bytes } = await readTimes(base, call, Number(values.calls))
+  const { path, body } = call
   const name = `${path}${body ? ` ${JSON.stringify(body)}` : ''}`
     .replaceAll(/[0-9a-f]{8}-[0-9a-f-]{27}/g, '{id}')
     .replaceAll(/[&?]?(since|until)=[^&]+/g, '')
@@ -188,7 +177,7 @@ async function timesOf(base: string, { path, body }: Call): Promise<string[]> {
     formatNumber(percentile(times, 50)),
     formatNumber(p95),
     formatNumber(Math.max(...times)),
-    formatNumber(answer.length / 1_024, 1),
+    formatNumber(bytes / 1_024, 1),
     p95 > wantedMs ? '**missed**' : '',
   ]
 }

@@ -7,7 +7,8 @@ import { cpuUsOfTree, parentOf } from './processes/proc.ts'
 
 /**
  * Durable as a server in production. Checkpoints come when the bench asks for one, before a measurement, and not in the
- * middle of somebody's: pages that are new since then have no full page images in the WAL.
+ * middle of somebody's: pages that are new since then have no full page images in the WAL. What is to endure has them by
+ * the clock.
  */
 const settings = {
   fsync: 'on',
@@ -50,7 +51,7 @@ export class BenchPostgres {
     this.#postmaster = postmaster
   }
 
-  static async start({ short = false, profiled = false } = {}): Promise<BenchPostgres> {
+  static async start({ short = false, profiled = false, endures = false } = {}): Promise<BenchPostgres> {
     const dataDir = await mkdtemp(join(tmpdir(), 'postrider-bench-'))
     // The user whom the server runs as goes through it.
     await chmod(dataDir, 0o711)
@@ -59,6 +60,7 @@ export class BenchPostgres {
       settings: {
         ...settings,
         ...(short && carelessly),
+        ...(endures && { checkpoint_timeout: '5min' }),
         ...(profiled && {
           shared_preload_libraries: 'pg_stat_statements',
           'pg_stat_statements.track_planning': 'on',

@@ -1,6 +1,7 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import packageJson from '../package.json' with { type: 'json' }
 import { cases } from './cases/cases.ts'
+import { writeBetween } from './operations.ts'
 import { caseTable, formatNumber, table } from './report.ts'
 import { type Results, series } from './rounds.ts'
 import { median } from './statistics.ts'
@@ -11,7 +12,6 @@ import { targets } from './targets.ts'
 
 const resultsFile = new URL('RESULTS.md', import.meta.url)
 const readmeFile = new URL('../README.md', import.meta.url)
-const marks = { start: '<!-- bench -->', end: '<!-- /bench -->' }
 
 /** Writes `bench/RESULTS.md`, and the short table in README.md. */
 export async function writeResults(results: Results, run: string): Promise<void> {
@@ -44,22 +44,18 @@ ${targetsTable(results)}
 
 ${sections.join('\n')}`,
   )
-  const readme = await readFile(readmeFile, 'utf8')
-  const [before, rest] = readme.split(marks.start)
-  const after = rest?.split(marks.end)[1]
-  if (before === undefined || after === undefined)
-    throw new Error(`README.md has no place for the results: ${marks.start} … ${marks.end}`)
-  await writeFile(readmeFile, `${before}${marks.start}\n${summary(results)}\n\n${run}\n${marks.end}${after}`)
+  await writeBetween(readmeFile, 'bench', `${summary(results)}\n\n${run}`)
 }
 
 function versionOf(name: 'graphile-worker' | 'pg-boss'): string {
   return packageJson.devDependencies[name]
 }
 
-export function targetsTable(results: Results): string {
-  const rows = targets.map(({ what, wanted, ...target }) => {
+export function targetsTable(results: Results, { measuredOnly = false } = {}): string {
+  const rows = targets.flatMap(({ what, wanted, ...target }) => {
     const found = target.find(results)
-    return [what, wanted, found?.measured ?? 'not measured', found ? (found.met ? 'yes' : '**no**') : '']
+    if (!found && measuredOnly) return []
+    return [[what, wanted, found?.measured ?? 'not measured', found ? (found.met ? 'yes' : '**no**') : '']]
   })
   return table([['', 'wanted', 'measured', 'met'], ...rows])
 }

@@ -1,3 +1,4 @@
+import { empty, full } from './cases/long-life.ts'
 import { formatNumber, formatRatio } from './report.ts'
 import { type Results, series } from './rounds.ts'
 import { median, pairedRatio, type Spread } from './statistics.ts'
@@ -72,6 +73,21 @@ export const targets: readonly Target[] = [
       ),
     ]
   }),
+  ...Object.entries({
+    claimUs: 'claim',
+    publishUs: 'publishing one by one',
+    batchUs: 'publishing in batches',
+  }).map(([figure, title]) =>
+    atMost(`${title} beside 10 million finished and 1 million future ÷ empty`, 1.5, (results) =>
+      overEmpty(results, figure),
+    ),
+  ),
+  atMost('the list call that grew most beside them ÷ empty', 1.5, (results) => {
+    const [round] = results.get('long-life')?.get(full) ?? []
+    const lists = Object.keys(round ?? {}).filter((figure) => figure.startsWith('list:'))
+    const ratios = lists.flatMap((figure) => overEmpty(results, figure) ?? [])
+    return ratios.toSorted((one, other) => one.median - other.median).at(-1)
+  }),
   {
     what: 'resident memory of a worker under full load',
     wanted: '≤ 160 MiB',
@@ -140,6 +156,10 @@ function latency(figure: string): Ratio {
       series(results, 'latency', 'Postrider', figure),
       series(results, 'latency', 'graphile-worker', figure),
     )
+}
+
+function overEmpty(results: Results, figure: string): Spread | undefined {
+  return ratio(series(results, 'long-life', full, figure), series(results, 'long-life', empty, figure))
 }
 
 function ratio(

@@ -110,8 +110,9 @@ const CONSTRAINTS = `(
     AND conparentid = 0
 )`
 
+// Of a partitioned table it is made for its partitions, too.
 const INDEXES = `(
-  SELECT string_agg(E'\\n' || pg_get_indexdef(indexrelid) || ';', '' ORDER BY pg_get_indexdef(indexrelid) COLLATE "C")
+  SELECT string_agg(E'\\n' || replace(pg_get_indexdef(indexrelid), ' ON ONLY ', ' ON ') || ';', '' ORDER BY pg_get_indexdef(indexrelid) COLLATE "C")
   FROM pg_index
   WHERE indrelid = pg_class.oid
     AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid AND contype IN ('p', 'u', 'x'))
@@ -161,17 +162,13 @@ const COLUMN_GRANTS = `(
   ) AS granted
 )`
 
+// Partitions come and go with the days, and are like their table.
 const RELATIONS = `
   SELECT concat(
     CASE
       WHEN relkind = 'v' THEN concat(
         'CREATE VIEW ', oid::regclass, ' WITH (' || array_to_string(reloptions, ', ') || ')',
         E' AS\\n', pg_get_viewdef(oid)
-      )
-      WHEN relispartition THEN (
-        SELECT format('CREATE TABLE %s PARTITION OF %s %s;', pg_class.oid::regclass, inhparent::regclass, pg_get_expr(relpartbound, pg_class.oid))
-        FROM pg_inherits
-        WHERE inhrelid = pg_class.oid
       )
       ELSE concat(
         'CREATE TABLE ', oid::regclass, E' (\\n', ${columns('pg_class.oid')}, ${CONSTRAINTS}, E'\\n)',
@@ -191,6 +188,7 @@ const RELATIONS = `
   FROM pg_class
   WHERE relnamespace = to_regnamespace('postrider')
     AND relkind IN ('r', 'p', 'v')
+    AND NOT relispartition
   ORDER BY relname COLLATE "C"`
 
 // A function is everyone's unless that was revoked.

@@ -27,7 +27,15 @@ export type { EncryptionKey } from './setting-values.ts'
 
 export interface Setting<Value> {
   name: string
-  group: 'Database' | 'HTTP' | 'Keys' | 'Single sign-on' | 'Deliveries' | 'Logging' | 'Command line'
+  group:
+    | 'Database'
+    | 'HTTP'
+    | 'Keys'
+    | 'Single sign-on'
+    | 'Deliveries'
+    | 'Metrics'
+    | 'Logging'
+    | 'Command line'
   parse: (text: string) => Value
   fallback: Value
   /** The fallback in words, for the lists that people read. */
@@ -41,6 +49,9 @@ export interface Setting<Value> {
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 type LogLevel = (typeof logLevels)[number]
 
+const metricsBy = ['project', 'webhook'] as const
+type MetricsBy = (typeof metricsBy)[number]
+
 /**
  * Every setting there is. What is read, what `postrider serve --help` lists and docs/reference/settings.md
  * all come from here.
@@ -52,7 +63,28 @@ export const settings = {
     parse: connectionUrl,
     fallback: null,
     default: 'the embedded PostgreSQL',
-    description: 'The PostgreSQL database, 15 or later.',
+    description:
+      'The PostgreSQL database, 15 or later. May name several hosts, with target_session_attrs=read-write: see docs/many-machines.md.',
+    isSecret: true,
+  }),
+  directUrl: setting<string | null>({
+    name: 'POSTRIDER_DIRECT_DATABASE_URL',
+    group: 'Database',
+    parse: connectionUrl,
+    fallback: null,
+    default: 'none',
+    description:
+      'The same database past a pooler such as PgBouncer, for LISTEN alone: through a pooler of transactions workers are not woken.',
+    isSecret: true,
+  }),
+  replicaUrl: setting<string | null>({
+    name: 'POSTRIDER_REPLICA_DATABASE_URL',
+    group: 'Database',
+    parse: connectionUrl,
+    fallback: null,
+    default: 'none',
+    description:
+      'A streaming replica of the database, for lists, attempts, search and statistics; see docs/many-machines.md.',
     isSecret: true,
   }),
   dataDir: setting({
@@ -260,7 +292,56 @@ export const settings = {
     fallback: 30,
     default: '30',
     unit: 'days',
-    description: 'How long delivered and failed deliveries are kept.',
+    description:
+      'How long delivered and failed deliveries are kept, where their project or event type does not say otherwise.',
+  }),
+  backlogLimit: setting({
+    name: 'POSTRIDER_BACKLOG_LIMIT',
+    group: 'Deliveries',
+    parse: wholeNumber(...ranges.backlogLimit),
+    fallback: 0,
+    default: '0',
+    unit: 'deliveries, 0 for no limit',
+    description:
+      'How many deliveries of one project may wait before publishing is refused, where the project does not say otherwise.',
+  }),
+  disableFailingDays: setting({
+    name: 'POSTRIDER_DISABLE_FAILING_DAYS',
+    group: 'Deliveries',
+    parse: wholeNumber(...ranges.disableFailingDays),
+    fallback: 5,
+    default: '5',
+    unit: 'days',
+    description:
+      'A webhook becomes inactive when every attempt has failed for so long; 0 for never. See docs/sick-endpoints.md.',
+  }),
+  backlogHigh: setting({
+    name: 'POSTRIDER_BACKLOG_HIGH',
+    group: 'Deliveries',
+    parse: wholeNumber(...ranges.backlogHigh),
+    fallback: 10_000,
+    default: '10000',
+    unit: 'deliveries, at most 100000',
+    description:
+      'When so many deliveries of a project wait, its operational webhooks are told; 0 for never. See docs/operational-webhooks.md.',
+  }),
+  metricsPort: setting<number | null>({
+    name: 'POSTRIDER_METRICS_PORT',
+    group: 'Metrics',
+    parse: wholeNumber(0, 65_535),
+    fallback: null,
+    default: 'none',
+    description:
+      'Port on which postrider worker, which has no API, answers /metrics, /healthz and /readyz; 0 for any free one. An API does that on its own.',
+  }),
+  metricsBy: setting<MetricsBy | null>({
+    name: 'POSTRIDER_METRICS_BY',
+    group: 'Metrics',
+    parse: oneOf(metricsBy),
+    fallback: null,
+    default: 'none',
+    description:
+      'project or webhook: adds labels to metrics that grow with the number of those. See docs/observe.md for what that costs.',
   }),
   logLevel: setting<LogLevel>({
     name: 'POSTRIDER_LOG_LEVEL',

@@ -6,10 +6,22 @@ export interface Logger {
   info(fields: object, message: string): void
   warn(fields: object, message: string): void
   error(fields: object, message: string): void
+  /** Whether a line would be written: what takes time to put together is then left out. */
+  isLevelEnabled?(level: 'debug'): boolean
 }
 
 /** The engine's default inside another application: it says nothing unless it is given a logger. */
-export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} }
+export const silentLogger: Logger = {
+  debug() {},
+  info() {},
+  warn() {},
+  error() {},
+  isLevelEnabled: () => false,
+}
+
+export function isDebugging(logger: Logger): boolean {
+  return logger.isLevelEnabled?.('debug') ?? true
+}
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
 

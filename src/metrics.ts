@@ -1,44 +1,40 @@
-import { Counter, Gauge, Histogram, Registry } from '@prometheus-io/client'
+import { collectDefaultMetrics, Counter, Histogram, Registry } from '@prometheus-io/client'
 import type { Queryable } from './database/database.ts'
+import type { ClaimedDelivery } from './deliver/claim.ts'
+import type { Ending } from './deliver/deliver.ts'
+import { addGauge, type MetricsBy, type PoolCounts, tellPools, tellWaiting, tenantLabels } from './gauges.ts'
 
-/** A backlog longer than this is told as this long: counting on would read the whole queue at every scrape. */
-const backlogCountedTo = 100_000
-/** One look at the backlog serves every scrape of this long. */
-const backlogAgeMs = 5_000
+export type { MetricsBy }
 
-interface Backlog {
-  pending: number
-  oldestDueSeconds: number
+export interface MetricsOptions {
+  database: Queryable
+  /** The connections of this process, by what they are for. */
+  pools: Readonly<Record<string, PoolCounts>>
+  worker: { readonly inFlight: number; readonly held: number }
+  by?: MetricsBy | undefined
 }
 
-/** What Prometheus is told. No label grows with the number of tenants. */
+const outcomes = ['delivered', 'retry', 'failed', 'gone', 'interrupted', 'superseded'] as const
+/** In seconds: of an attempt, of a statement. */
+const attemptBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15]
+const statementBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
+/** Deliveries, of one statement. */
+const batchBuckets = [1, 2, 5, 10, 20, 50, 100, 200, 500]
+
+/** What Prometheus is told; docs/observe.md has the list. No label grows with the number of tenants unless it is asked for. */
 export class Metrics {
   readonly #registry = new Registry()
-  readonly #database: Queryable
-  #backlog: { value: Promise<Backlog>; readAtMs: number } | undefined
+  readonly #tenantLabels: ReturnType<typeof tenantLabels>
+  readonly #attempts: Counter<string>
 
   readonly published = new Counter({
     name: 'postrider_events_published_total',
-    help: 'Events published through this process, by result: new, or a repeated id.',
+    help: 'Events published through this process, but for those in transactions of an application: new, or duplicate, a repeated id.',
     labelNames: ['result'],
     registers: [this.#registry],
   })
 
-  readonly attempts = new Counter({
-    name: 'postrider_attempts_total',
-    help: 'Attempts of this process by outcome: delivered, retry, failed, gone, interrupted, superseded.',
-    labelNames: ['outcome'],
-    registers: [this.#registry],
-  })
-
-  readonly attemptSeconds = new Histogram({
-    name: 'postrider_attempt_duration_seconds',
-    help: 'How long attempts took, from connecting to the end of the answer.',
-    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15],
-    registers: [this.#registry],
-  })
-
-  readonly filtered = new Counter({
+  readonly #filtered = new Counter({
     name: 'postrider_deliveries_filtered_total',
     help: 'Deliveries that this process did not send since the filter of their webhook kept them back.',
     registers: [this.#registry],
@@ -46,22 +42,106 @@ export class Metrics {
 
   readonly rescued = new Counter({
     name: 'postrider_deliveries_rescued_total',
-    help: 'Deliveries taken back from workers that died or lost the database.',
+    help: 'Deliveries that this process took back from workers that died or lost the database.',
     registers: [this.#registry],
   })
 
-  constructor(database: Queryable, inFlight: () => number) {
-    this.#database = database
-    this.#gauge('postrider_deliveries_in_flight', 'Deliveries that this process is sending now.', inFlight)
-    this.#gauge(
-      'postrider_backlog_deliveries',
-      `Pending deliveries of the whole database, counted up to ${backlogCountedTo}.`,
-      async () => (await this.#readBacklog()).pending,
+  readonly #attemptSeconds = this.#histogram(
+    'postrider_attempt_duration_seconds',
+    'How long attempts took, from connecting to the end of the answer.',
+    attemptBuckets,
+  )
+
+  readonly #claimSize = this.#histogram(
+    'postrider_claim_deliveries',
+    'Deliveries of one claim of this process, where it found any.',
+    batchBuckets,
+  )
+
+  readonly #claimSeconds = this.#histogram(
+    'postrider_claim_duration_seconds',
+    'How long claims of this process took, those too that found nothing.',
+    statementBuckets,
+  )
+
+  readonly #recordSize = this.#histogram(
+    'postrider_record_results',
+    'Results that this process wrote with one statement.',
+    batchBuckets,
+  )
+
+  readonly #recordSeconds = this.#histogram(
+    'postrider_record_duration_seconds',
+    'How long it took to write a batch of results, waiting for a database that is away included.',
+    statementBuckets,
+  )
+
+  constructor({ database, pools, worker, by }: MetricsOptions) {
+    const registry = this.#registry
+    this.#tenantLabels = tenantLabels(by)
+    this.#attempts = new Counter<string>({
+      name: 'postrider_attempts_total',
+      help: `Attempts of this process by outcome: ${outcomes.join(', ')}.`,
+      labelNames: ['outcome', ...this.#tenantLabels],
+      registers: [registry],
+    })
+    // A series that begins with its first failure has no rate at that moment.
+    for (const result of ['new', 'duplicate']) this.published.inc({ result }, 0)
+    if (by === undefined) for (const outcome of outcomes) this.#attempts.inc({ outcome }, 0)
+    addGauge(
+      registry,
+      {
+        name: 'postrider_deliveries_in_flight',
+        help: 'Deliveries that this process is sending now.',
+      },
+      () => [[worker.inFlight]],
     )
-    this.#gauge(
-      'postrider_oldest_due_seconds',
-      'How long the oldest due delivery of an active webhook has been waiting to be sent.',
-      async () => (await this.#readBacklog()).oldestDueSeconds,
+    addGauge(
+      registry,
+      {
+        name: 'postrider_deliveries_held',
+        help: 'Deliveries that this process has claimed and not recorded yet: in flight, claimed ahead, or being written.',
+      },
+      () => [[worker.held]],
+    )
+    tellPools(registry, pools)
+    tellWaiting(registry, database, by)
+  }
+
+  /** One attempt of this process has ended, or was kept back. */
+  ended(delivery: ClaimedDelivery, ending: Ending): void {
+    if (ending === 'filtered') {
+      this.#filtered.inc()
+      return
+    }
+    const labels: Record<string, string> = {
+      outcome: typeof ending === 'string' ? ending : ending.outcome.kind,
+    }
+    for (const label of this.#tenantLabels) labels[label] = delivery[label]
+    this.#attempts.inc(labels)
+    if (typeof ending !== 'string') this.#attemptSeconds.observe(ending.durationMs / 1_000)
+  }
+
+  claimed(deliveries: number, durationMs: number): void {
+    this.#claimSeconds.observe(durationMs / 1_000)
+    if (deliveries > 0) this.#claimSize.observe(deliveries)
+  }
+
+  recorded(results: number, durationMs: number): void {
+    this.#recordSeconds.observe(durationMs / 1_000)
+    this.#recordSize.observe(results)
+  }
+
+  /** Processor, memory, event loop and garbage collection of the whole process: for a process that is ours alone, once. */
+  tellProcess(): void {
+    // The library's own 10 ms take 0.8 % of a core in a process that does nothing, these 0.4.
+    collectDefaultMetrics({ register: this.#registry, eventLoopMonitoringPrecision: 50 })
+  }
+
+  /** What there is to be told: names, kinds and labels. */
+  list(): { name: string; type: string; labels: readonly string[] }[] {
+    return (this.#registry.getMetricsAsArray() as unknown as RegisteredMetric[]).map(
+      ({ name, type, labelNames }) => ({ name, type, labels: labelNames }),
     )
   }
 
@@ -70,68 +150,14 @@ export class Metrics {
     return { contentType: this.#registry.contentType, body: await this.#registry.metrics() }
   }
 
-  #gauge(name: string, help: string, read: () => number | Promise<number>): Gauge {
-    return new Gauge({
-      name,
-      help,
-      registers: [this.#registry],
-      async collect() {
-        this.set(await read())
-      },
-    })
-  }
-
-  #readBacklog(): Promise<Backlog> {
-    const nowMs = performance.now()
-    if (!this.#backlog || nowMs - this.#backlog.readAtMs > backlogAgeMs) {
-      this.#backlog = { value: readBacklog(this.#database), readAtMs: nowMs }
-    }
-    // The numbers are unknown while the database is away; the rest of the metrics are not.
-    return this.#backlog.value.catch(() => ({ pending: NaN, oldestDueSeconds: NaN }))
+  #histogram(name: string, help: string, buckets: readonly number[]): Histogram {
+    return new Histogram({ name, help, buckets: [...buckets], registers: [this.#registry] })
   }
 }
 
-/** What waits, and for how many seconds the delivery that has been due the longest; counted no further than needed. */
-export async function readBacklog(queryable: Queryable): Promise<Backlog> {
-  const { rows } = await queryable.query<{ pending: number; oldest: number }>(
-    `WITH RECURSIVE queues AS (
-       (
-         SELECT queued.webhook_id, queued.scheduled_at
-         FROM postrider.delivery_queue AS queued
-         ORDER BY queued.webhook_id, queued.scheduled_at
-         LIMIT 1
-       )
-       UNION ALL
-       SELECT next.webhook_id, next.scheduled_at
-       FROM queues
-       CROSS JOIN LATERAL (
-         SELECT queued.webhook_id, queued.scheduled_at
-         FROM postrider.delivery_queue AS queued
-         WHERE queued.webhook_id > queues.webhook_id
-         ORDER BY queued.webhook_id, queued.scheduled_at
-         LIMIT 1
-       ) AS next
-     )
-     SELECT
-       (
-         SELECT COUNT(*)::integer
-         FROM (
-           SELECT FROM postrider.delivery_queue
-           UNION ALL
-           SELECT FROM postrider.delivery_schedule
-           UNION ALL
-           SELECT FROM postrider.delivery_line_waiting
-           LIMIT ${backlogCountedTo}
-         ) AS counted
-       ) AS pending,
-       COALESCE((
-         SELECT EXTRACT(EPOCH FROM clock_timestamp() - MIN(queues.scheduled_at))::double precision
-         FROM queues
-         JOIN postrider.webhooks AS webhook
-           ON webhook.id = queues.webhook_id
-           AND webhook.is_active
-       ), 0) AS oldest`,
-  )
-  const { pending, oldest } = rows[0]!
-  return { pending, oldestDueSeconds: oldest }
+/** What the types of the library leave out. */
+interface RegisteredMetric {
+  name: string
+  type: string
+  labelNames: string[]
 }

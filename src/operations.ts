@@ -22,6 +22,7 @@ import { type EventFilter, getEvent, listEvents } from './publish/events.ts'
 import { type EventPosition, readNewEvents } from './publish/new-events.ts'
 import type { Publication } from './publish/publish.ts'
 import { testToCheck } from './publish/to-check.ts'
+import type { PublishRequest } from './publisher.ts'
 import { ApiKeys } from './registry/api-keys.ts'
 import { Applications } from './registry/applications.ts'
 import { AuditLog } from './registry/audit-log.ts'
@@ -35,6 +36,7 @@ import { Sessions } from './registry/sessions.ts'
 import { Users } from './registry/users.ts'
 import { Webhooks, type WebhookTarget } from './registry/webhooks.ts'
 import type { DefaultPolicy } from './registry/webhook-policy.ts'
+import { eraseEvent } from './retain/erase.ts'
 import { presets } from './shape/presets.ts'
 import { readFailing } from './statistics/failing.ts'
 import { type RangeRequest, resolveBars, resolveBuckets } from './statistics/range.ts'
@@ -45,17 +47,21 @@ import { readVolumes } from './statistics/volumes.ts'
 export interface OperationsOptions {
   /** The whole of it, or what one project sees. */
   database: Transactable
+  /** The same to read from alone, where it may be some seconds behind; without it `database`. */
+  history?: Transactable | undefined
   clock: Clock
   cipher: Cipher
   notifier: Notifier
   sender: Sender
   policy: AddressPolicy
   defaultPolicy: DefaultPolicy
+  /** Of webhooks that fail; 0 for never. */
+  disableFailingDays: number
   /** Of `users`: whose calls these are. */
   userId?: string | undefined
   schemas: EventSchemas
   /** Always on the whole database: the SQL function keeps to its project by itself. */
-  publishJson: (projectId: string, eventsJson: string) => Promise<Publication[]>
+  publishJson: (projectId: string, eventsJson: string, request?: PublishRequest) => Promise<Publication[]>
 }
 
 /** Everything that may be asked of a project, beside publishing from code. */
@@ -71,12 +77,14 @@ export class Operations {
   readonly users: Users
   readonly sessions: Sessions
   readonly #database: Transactable
+  readonly #history: Transactable
   readonly #options: OperationsOptions
 
   constructor(options: OperationsOptions) {
-    const { clock, cipher, policy, defaultPolicy, userId } = options
+    const { clock, cipher, policy, defaultPolicy, disableFailingDays, userId } = options
     const database = explaining(options.database)
     this.#database = database
+    this.#history = options.history ? explaining(options.history) : database
     this.#options = options
     this.projects = new Projects({ database })
     this.applications = new Applications({ database })
@@ -94,31 +102,35 @@ export class Operations {
       clock,
       defaultPolicy,
       createdById: userId,
+      disableFailingDays,
       onReactivate: (transaction, webhookId) => this.#failOverdue(transaction, webhookId),
     })
   }
 
   readonly events = {
     /** Publishes a JSON array of events with the fields of the HTTP call; the text reaches PostgreSQL as it is. */
-    publishJson: (projectId: string, eventsJson: string): Promise<Publication[]> =>
-      this.#options.publishJson(projectId, eventsJson),
+    publishJson: (projectId: string, eventsJson: string, request?: PublishRequest): Promise<Publication[]> =>
+      this.#options.publishJson(projectId, eventsJson, request),
     list: (projectId: string, filter: EventFilter = {}, page: PageRequest = {}) =>
-      listEvents(this.#database, projectId, filter, page),
+      listEvents(this.#history, projectId, filter, page),
     /** With its `payload` as JSON text, its newest deliveries, and the webhooks whose filters kept it back. */
     get: async (projectId: string, id: string) => {
       const event = await getEvent(this.#database, projectId, id)
       const { rows } = await listDeliveries(this.#database, projectId, { event_id: id }, { limit: 100 })
       return { ...event, deliveries: rows, filtered: await filteredOf(this.#database, projectId, id) }
     },
+    /** Removes it with all that came of it, for good. */
+    erase: (projectId: string, id: string) => eraseEvent(this.#database, projectId, id),
   }
 
   readonly deliveries = {
     list: (projectId: string, filter: DeliveryFilter = {}, page: PageRequest = {}) =>
-      listDeliveries(this.#database, projectId, filter, page),
+      listDeliveries(this.#history, projectId, filter, page),
     get: (projectId: string, id: string, webhookId?: string) =>
       deliveries.getDelivery(this.#database, { projectId, id, webhookId }),
     attempts: (projectId: string, id: string, webhookId?: string) =>
-      deliveries.listAttempts(this.#database, { projectId, id, webhookId }),
+      // In a transaction, so that a replica that does not know the delivery is not the last that is asked.
+      this.#reading((database) => deliveries.listAttempts(database, { projectId, id, webhookId })),
     /** Sends a finished delivery again, or a waiting one now. */
     retry: async (projectId: string, id: string, webhookId?: string) => {
       const { clock, defaultPolicy, notifier } = this.#options
@@ -135,7 +147,7 @@ export class Operations {
     /** What the filter of a webhook kept back. */
     listFiltered: async (projectId: string, webhookId: string, page: PageRequest = {}) => {
       await this.webhooks.get(projectId, webhookId)
-      return listFiltered(this.#database, { projectId, webhookId }, page)
+      return listFiltered(this.#history, { projectId, webhookId }, page)
     },
   }
 
@@ -192,7 +204,7 @@ export class Operations {
     /** The webhooks that fail most, and the newest deliveries that failed for good. */
     failures: async (projectId: string, request: RangeRequest = {}) => {
       const range = resolveBuckets(request, this.#options.clock.now())
-      const newest = await listDeliveries(this.#database, projectId, { status: 'failed' }, { limit: 10 })
+      const newest = await listDeliveries(this.#history, projectId, { status: 'failed' }, { limit: 10 })
       const webhooks = await this.#reading((database) => readFailing(database, projectId, range))
       return { webhooks, deliveries: newest.rows }
     },
@@ -214,14 +226,14 @@ export class Operations {
     const at = this.#options.clock.now()
     const limit = 500
     const changes = since
-      ? await this.#reading((database) => readChanges(database, projectId, { since, limit }))
+      ? await this.#database.transaction((database) => readChanges(database, projectId, { since, limit }))
       : []
     return { at, limit, changes }
   }
 
   /** What was committed after a position, at most so much of it; without one, only where we are. */
   newEvents(projectId: string, after: EventPosition | undefined) {
-    return this.#reading((database) => readNewEvents(database, projectId, after))
+    return this.#database.transaction((database) => readNewEvents(database, projectId, after))
   }
 
   readonly webhookTests = {
@@ -235,7 +247,7 @@ export class Operations {
 
   /** Several statements in one transaction: of each alone the beginning and the end would be two more. */
   #reading<Result>(work: (database: Queryable) => Promise<Result>): Promise<Result> {
-    return this.#database.transaction(work)
+    return this.#history.transaction(work)
   }
 
   /** Without data, of a type that is registered, its example. */

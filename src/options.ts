@@ -6,6 +6,9 @@ export const ranges = {
   leaseSeconds: [5, 300],
   timeoutMs: [1_000, 15_000],
   retentionDays: [1, 3_650],
+  disableFailingDays: [0, 365],
+  backlogHigh: [0, 100_000],
+  backlogLimit: [0, 2_147_483_647],
   pollMs: [10, 60_000],
 } as const
 

@@ -1,15 +1,15 @@
 import type { Pool } from 'pg'
-import type { Transaction } from './adapters/transaction.ts'
 import type { AddressPolicy } from './address.ts'
 import { usualPolicy } from './contract/policy.ts'
 import { DatabaseClock } from './database/clock.ts'
 import { Database, type Transactable } from './database/database.ts'
 import { migrate, migrationStatus } from './database/migrate.ts'
-import type { Actor } from './database/scope.ts'
+import { Replica } from './database/replica.ts'
+import type { Actor, Scope } from './database/scope.ts'
+import { untilMigrated } from './database/until-migrated.ts'
 import { requireTenantRole } from './database/tenant-role.ts'
-import { isContended, isTransient, retrying } from './database/transient.ts'
 import { Notifier } from './database/wake.ts'
-import type { Ending } from './deliver/deliver.ts'
+import { announceFailing, disableFailing } from './deliver/failing.ts'
 import { failOverdue } from './deliver/inactive.ts'
 import { stepJob } from './deliver/job-steps.ts'
 import { LostDeliveries, requeueLost } from './deliver/lost.ts'
@@ -18,33 +18,33 @@ import { rescueExpired } from './deliver/rescue.ts'
 import { Sender } from './deliver/send.ts'
 import { Worker } from './deliver/worker.ts'
 import type { DefinedEvents } from './event-types/define.ts'
-import { newId } from './ids.ts'
 import { inOrder, type Lifecycle } from './lifecycle.ts'
 import { type Logger, silentLogger } from './log.ts'
-import { Metrics } from './metrics.ts'
+import { Metrics, type MetricsBy } from './metrics.ts'
+import { noteHighBacklogs } from './operational/backlog.ts'
+import { tellSignals } from './operational/tell.ts'
 import { Operations } from './operations.ts'
 import { checkOptions } from './options.ts'
-import {
-  type NewEvent,
-  type Publication,
-  publish,
-  type Publishing,
-  publishJson,
-  publishMany,
-} from './publish/publish.ts'
+import type { Publication } from './publish/publish.ts'
 import type { AnyEvents, EventInput } from './publish/typed-event.ts'
-import { eventsToCheck, eventToCheck, textToCheck } from './publish/to-check.ts'
-import { type AnyTransaction, transactionOf } from './publish/transaction.ts'
+import type { AnyTransaction } from './publish/transaction.ts'
+import { Publisher } from './publisher.ts'
 import { noteAction } from './registry/audit-log.ts'
+import { BacklogLimits } from './registry/backlog-limits.ts'
 import { ownHeaders, signingSecrets } from './registry/credentials.ts'
-import { EventSchemas, type EventsToCheck } from './registry/event-schemas.ts'
+import { EventSchemas } from './registry/event-schemas.ts'
 import { Links } from './registry/links.ts'
 import { Logins } from './registry/logins.ts'
-import { readerIn } from './registry/schema-reader.ts'
 import { sealPlainSecrets } from './registry/reencrypt.ts'
 import { requireKeys } from './registry/required-keys.ts'
 import { Cipher, type EncryptionKey } from './registry/secrets.ts'
-import { expire } from './retain/expire.ts'
+import { Deletions } from './retain/deletions.ts'
+import { expire, usualCutoff } from './retain/expire.ts'
+import { makePartitions } from './retain/make-partitions.ts'
+import { Pace } from './retain/pace.ts'
+import { Passes } from './retain/passes.ts'
+import { expireByRules } from './retain/retention.ts'
+import { readRules } from './retain/rules.ts'
 import { type Chore, createUpkeep } from './retain/upkeep.ts'
 import { sampleBacklog } from './statistics/backlog.ts'
 import { expireStatistics, fold } from './statistics/fold.ts'
@@ -90,10 +90,28 @@ export type PostriderOptions<Events extends object = AnyEvents> = (
   timeoutMs?: number | undefined
   /** How long finished deliveries are kept. 30 by default, 1 to 3,650. */
   retentionDays?: number | undefined
+  /**
+   * How many deliveries of one project may wait before publishing outside of a caller's transaction is refused, where the
+   * project does not say otherwise. 0 by default: no limit.
+   */
+  backlogLimit?: number | undefined
+  /** A webhook becomes inactive when every attempt has failed for so long. 5 by default, up to 365; 0 for never. */
+  disableFailingDays?: number | undefined
+  /** When so many deliveries of a project wait, its operational webhooks are told. 10,000 by default, up to 100,000; 0 for never. */
+  backlogHigh?: number | undefined
+  /** The same database past a pooler such as PgBouncer, through which no NOTIFY gets: for LISTEN alone. None by default. */
+  directUrl?: string | null | undefined
+  /**
+   * A streaming replica, whose lists, attempts, search and statistics may be up to 5 s old. While it is away or further
+   * behind, and for what the same caller has just changed, the database itself is asked. None by default.
+   */
+  replicaUrl?: string | null | undefined
   /** How often a worker that nobody wakes looks for due deliveries. 500 by default, 10 to 60,000. */
   pollMs?: number | undefined
   /** Silent by default. A pino logger fits. */
   logger?: Logger | undefined
+  /** Adds labels to metrics that grow with the number of projects, or of webhooks. None by default. */
+  metricsBy?: MetricsBy | null | undefined
 }
 
 export interface PublishOptions {
@@ -106,7 +124,10 @@ export interface PublishOptions {
 }
 
 export interface Maintenance {
-  /** Deletes finished deliveries older than `days`, with their attempts and events; answers how many deliveries. */
+  /**
+   * Deletes finished deliveries older than `days`, with their attempts and events; answers how many deliveries. What projects
+   * and event types say otherwise holds.
+   */
   cleanup(days: number): Promise<number>
   /** Takes over deliveries whose worker is gone, and finds any that nobody holds; answers how many. */
   retryStuck(): Promise<number>
@@ -148,18 +169,22 @@ export class Postrider<Events extends object = AnyEvents> {
   readonly #options: PostriderOptions<Events>
   readonly #database: Database
   readonly #engineDatabase: Database
+  readonly #directDatabase: Database | undefined
+  readonly #replica: Replica | undefined
   readonly #clock = new DatabaseClock()
   readonly #logger: Logger
   readonly #cipher: Cipher
   readonly #schemas: EventSchemas
   readonly #notifier: Notifier
+  readonly #publisher: Publisher
   readonly #sender: Sender
   readonly #worker: Worker
   readonly #connection: Lifecycle
   readonly #lifecycle: Lifecycle
-  readonly #operationsOn: (database: Transactable, userId?: string) => Operations
+  readonly #operationsOn: (database: Transactable, scope: Scope, userId?: string) => Operations
   readonly #timeoutMs: number
   readonly #retentionDays: number
+  readonly #disableFailingDays: number
 
   /** @throws {TypeError | RangeError} an option is wrong */
   constructor(options: PostriderOptions<Events>) {
@@ -176,15 +201,23 @@ export class Postrider<Events extends object = AnyEvents> {
     this.#logger = options.logger ?? silentLogger
     this.#timeoutMs = options.timeoutMs ?? 10_000
     this.#retentionDays = options.retentionDays ?? 30
+    this.#disableFailingDays = options.disableFailingDays ?? 5
     this.#database = openDatabase(options, this.#logger)
     // Of its own: whatever holds up the callers does not hold up the deliveries.
     this.#engineDatabase = openDatabase(options, this.#logger)
+    this.#directDatabase = options.directUrl
+      ? new Database({ connectionString: options.directUrl, maxConnections: 1 })
+      : undefined
+    this.#replica = options.replicaUrl
+      ? new Replica({ primary: this.#database, connectionString: options.replicaUrl, logger: this.#logger })
+      : undefined
     this.#cipher = new Cipher(options.encryptionKeys ?? [])
     this.#schemas = new EventSchemas(this.#database)
     this.#notifier = new Notifier(this.#database)
     this.#sender = new Sender({ policy, proxy: options.proxy ?? undefined })
     this.#worker = new Worker({
       database: this.#engineDatabase,
+      directDatabase: this.#directDatabase,
       clock: this.#clock,
       credentials: {
         signingSecrets: (delivery, now) => signingSecrets(delivery, this.#cipher, now),
@@ -200,13 +233,34 @@ export class Postrider<Events extends object = AnyEvents> {
       pollMs: options.pollMs ?? 500,
       // The longest deadline of an attempt, and a little for writing its result.
       drainMs: 15_500,
-      onEnding: (_delivery, ending) => this.#measure(ending),
+      onEnding: (delivery, ending) => this.metrics.ended(delivery, ending),
       onRescue: (count) => this.metrics.rescued.inc(count),
+      onClaim: (count, durationMs) => this.metrics.claimed(count, durationMs),
+      onRecord: (count, durationMs) => this.metrics.recorded(count, durationMs),
     })
-    this.metrics = new Metrics(this.#database, () => this.#worker.inFlight)
-    this.#operationsOn = (database, userId) =>
+    this.metrics = new Metrics({
+      database: this.#database,
+      pools: {
+        ...('pool' in options
+          ? { application: options.pool }
+          : { calls: this.#database.pool, engine: this.#engineDatabase.pool }),
+        ...(this.#replica && { replica: this.#replica.pool }),
+      },
+      worker: this.#worker,
+      by: options.metricsBy ?? undefined,
+    })
+    this.#publisher = new Publisher({
+      database: this.#database,
+      schemas: this.#schemas,
+      limits: new BacklogLimits(this.#database, options.backlogLimit ?? 0),
+      notifier: this.#notifier,
+      logger: this.#logger,
+      metrics: this.metrics,
+    })
+    this.#operationsOn = (database, scope, userId) =>
       new Operations({
-        database,
+        database: this.#replica?.changingFor(scope, database) ?? database,
+        history: this.#replica?.readingFor(scope, database),
         clock: this.#clock,
         cipher: this.#cipher,
         notifier: this.#notifier,
@@ -214,23 +268,19 @@ export class Postrider<Events extends object = AnyEvents> {
         policy,
         userId,
         schemas: this.#schemas,
+        disableFailingDays: this.#disableFailingDays,
         defaultPolicy: {
           retry_seconds: retrySeconds,
           timeout_ms: this.#timeoutMs,
           max_in_flight: Math.min(concurrency, usualPolicy.max_in_flight),
         },
-        publishJson: (projectId, eventsJson) =>
-          this.#publishing(
-            (channel) =>
-              this.#schemas.publishing(
-                textToCheck(projectId, eventsJson),
-                (revision) => publishJson(this.#database, { projectId, eventsJson }, { channel, revision }),
-                { reader: database, isCommitted: true },
-              ),
-            isContended,
+        publishJson: (projectId, eventsJson, request) =>
+          this.#noting(
+            this.#publisher.publishJson(projectId, eventsJson, { ...request, reader: database }),
+            scope,
           ),
       })
-    const operations = this.#operationsOn(this.#database)
+    const operations = this.#operationsOn(this.#database, {})
     this.projects = operations.projects
     this.applications = operations.applications
     this.apiKeys = operations.apiKeys
@@ -301,6 +351,8 @@ export class Postrider<Events extends object = AnyEvents> {
     this.#notifier.stop()
     await this.apiKeys.writeUses()
     await this.#sender.close()
+    await this.#directDatabase?.close()
+    await this.#replica?.close()
     await this.#engineDatabase.close()
     await this.#database.close()
   }
@@ -314,22 +366,8 @@ export class Postrider<Events extends object = AnyEvents> {
    * @throws {PostriderError} `validation_failed`, `event_conflict` (the id with other content), `too_large`, `not_found`,
    *   `conflict` (the transaction had failed before)
    */
-  async publish(event: EventInput<Events>, { transaction }: PublishOptions = {}): Promise<Publication> {
-    if (transaction !== undefined)
-      return this.#publishingIn(transaction, eventToCheck(event), (given, options) =>
-        publish(given, event, options),
-      )
-    const identified = withId(event)
-    const [publication] = await this.#publishing(
-      (channel) =>
-        this.#schemas.publishing(
-          eventToCheck(identified),
-          async (revision) => [await publish(this.#database, identified, { channel, revision })],
-          { reader: this.#database, isCommitted: true },
-        ),
-      isTransient,
-    )
-    return publication!
+  publish(event: EventInput<Events>, { transaction }: PublishOptions = {}): Promise<Publication> {
+    return this.#noting(this.#publisher.publish(event, transaction))
   }
 
   /** Publishes up to 1,000 events of one project, all or none; the answers stand in the order given. */
@@ -337,20 +375,7 @@ export class Postrider<Events extends object = AnyEvents> {
     events: readonly EventInput<Events>[],
     { transaction }: PublishOptions = {},
   ): Promise<Publication[]> {
-    if (transaction !== undefined)
-      return this.#publishingIn(transaction, eventsToCheck(events), (given, options) =>
-        publishMany(given, events, options),
-      )
-    const identified = events.map(withId)
-    return this.#publishing(
-      (channel) =>
-        this.#schemas.publishing(
-          eventsToCheck(identified),
-          (revision) => publishMany(this.#database, identified, { channel, revision }),
-          { reader: this.#database, isCommitted: true },
-        ),
-      isTransient,
-    )
+    return this.#noting(this.#publisher.publishMany(events, transaction))
   }
 
   /**
@@ -358,19 +383,27 @@ export class Postrider<Events extends object = AnyEvents> {
    * row-level security. `actor` is whom the audit log names; `userId`, of `users`, who is said to have made a webhook.
    */
   inProject(projectId: string, actor?: Actor, userId?: string): Operations {
-    return this.#operationsOn(this.#database.scopedTo({ projectId, actor }), userId)
+    const scope = { projectId, actor }
+    return this.#operationsOn(this.#database.scopedTo(scope), scope, userId)
   }
 
   /** The same as without, with the name of who does it in the audit log. */
   actingAs(actor: Actor): Operations & { maintenance: Maintenance } {
     const database = this.#database.scopedTo({ actor })
-    return Object.assign(this.#operationsOn(database), { maintenance: this.#maintenanceOn(database) })
+    return Object.assign(this.#operationsOn(database, { actor }), {
+      maintenance: this.#maintenanceOn(database),
+    })
+  }
+
+  /** What this caller publishes it finds at once, from a replica or not. */
+  #noting<Result>(publishing: Promise<Result>, scope: Scope = {}): Promise<Result> {
+    return this.#replica ? publishing.finally(() => this.#replica?.noteChange(scope)) : publishing
   }
 
   #maintenanceOn(database: Transactable): Maintenance {
     return {
       cleanup: async (days) => {
-        const { deliveries, events } = await this.#expire(days)
+        const { deliveries, events } = await this.#cleanUp(days)
         await noteAction(database, { action: 'history.cleaned_up', after: { days, deliveries, events } })
         return deliveries
       },
@@ -395,49 +428,16 @@ export class Postrider<Events extends object = AnyEvents> {
     }
   }
 
-  /** Publishing again is safe after any transient error where the events have ids, else only after a sure rollback. */
-  async #publishing(
-    run: (channel: string | null) => Promise<Publication[]>,
-    when: (error: unknown) => boolean,
-  ): Promise<Publication[]> {
-    const channel = this.#notifier.turn()
-    const publications = await retrying(() => run(channel), { tries: 5, when })
-    for (const { id, deliveries, duplicate } of publications) {
-      this.#logger.info({ event_id: id, deliveries, duplicate }, 'published')
-      this.metrics.published.inc({ result: duplicate ? 'duplicate' : 'new' })
-    }
-    if (channel === null) this.#notifier.notify()
-    return publications
-  }
-
-  #publishingIn<Result>(
-    transaction: AnyTransaction,
-    events: EventsToCheck,
-    run: (transaction: Transaction, options: Publishing) => Promise<Result>,
-  ): Promise<Result> {
-    return this.#waking(async (channel) => {
-      const given = transactionOf(transaction)
-      return this.#schemas.publishing(events, (revision) => run(given, { channel, revision }), {
-        reader: readerIn(given, this.#database),
-        isCommitted: false,
-      })
-    })
-  }
-
-  /** Workers hear with the commit of what a caller's transaction published; if others were told just now, soon after this. */
-  async #waking<Result>(run: (channel: string | null) => Promise<Result>): Promise<Result> {
-    const channel = this.#notifier.turn()
-    const result = await run(channel)
-    if (channel === null) this.#notifier.notify()
-    return result
-  }
-
-  #expire(days: number, signal?: AbortSignal): ReturnType<typeof expire> {
-    const cutoff = new Date(this.#clock.now().getTime() - days * secondsPerDay * 1_000)
-    return expire(this.#database, cutoff, signal)
+  /** Rules of projects hold: `days` is for those that say nothing. */
+  async #cleanUp(days: number): ReturnType<typeof expire> {
+    const now = this.#clock.now()
+    const usual = await expire(this.#database, new Date(now.getTime() - days * secondsPerDay * 1_000))
+    const ruled = await expireByRules(this.#database, { now, days, pace: new Pace() })
+    return { deliveries: usual.deliveries + ruled.deliveries, events: usual.events + ruled.events }
   }
 
   async #prepare(): Promise<void> {
+    await untilMigrated(this.#database, { logger: this.#logger })
     await this.#clock.synchronize(this.#database)
     await requireTenantRole(this.#database)
     await requireKeys(this.#database, this.#cipher)
@@ -456,9 +456,20 @@ export class Postrider<Events extends object = AnyEvents> {
     }
   }
 
+  async #disableFailing(): Promise<void> {
+    const rules = { now: this.#clock.now(), days: this.#disableFailingDays }
+    for (const failing of await announceFailing(this.#engineDatabase, rules))
+      this.#logger.warn({ ...failing }, 'every attempt of a webhook has failed for days')
+    for (const failing of await disableFailing(this.#engineDatabase, rules))
+      this.#logger.warn({ ...failing }, 'a webhook became inactive: every attempt has failed for days')
+  }
+
   #chores(): Chore[] {
     const roller = new AttemptRoller(this.#engineDatabase)
     const lost = new LostDeliveries(this.#engineDatabase)
+    const retaining = { database: this.#engineDatabase, clock: this.#clock, logger: this.#logger }
+    const passes = new Passes({ ...retaining, days: this.#retentionDays })
+    const deletions = new Deletions(retaining)
     return [
       {
         name: 'replay',
@@ -490,7 +501,27 @@ export class Postrider<Events extends object = AnyEvents> {
       {
         name: 'sample the backlog',
         everySeconds: 60,
-        run: () => sampleBacklog(this.#engineDatabase, this.#clock.now()),
+        run: async () => {
+          const now = this.#clock.now()
+          await sampleBacklog(this.#engineDatabase, now)
+          const threshold = this.#options.backlogHigh ?? 10_000
+          await noteHighBacklogs(this.#engineDatabase, { now, threshold })
+        },
+      },
+      {
+        name: 'disable failing webhooks',
+        everySeconds: 60,
+        run: () => this.#disableFailing(),
+      },
+      {
+        name: 'tell operational webhooks',
+        everySeconds: 2,
+        run: (signal) =>
+          forAWhile(signal, async () => {
+            const told = await tellSignals(this.#engineDatabase)
+            if (told) this.#notifier.notify()
+            return told
+          }),
       },
       {
         name: 'expire statistics',
@@ -498,7 +529,7 @@ export class Postrider<Events extends object = AnyEvents> {
         run: () => expireStatistics(this.#engineDatabase, this.#clock.now()),
       },
       {
-        name: 'fail overdue deliveries of inactive webhooks',
+        name: 'fail overdue deliveries of inactive webhooks and dead endpoints',
         everySeconds: 60,
         run: async () => {
           const failed = await failOverdue(this.#database, {
@@ -506,7 +537,10 @@ export class Postrider<Events extends object = AnyEvents> {
             waitSeconds: scheduleSeconds,
           })
           if (failed > 0)
-            this.#logger.info({ deliveries: failed }, 'deliveries of inactive webhooks waited too long')
+            this.#logger.info(
+              { deliveries: failed },
+              'deliveries of inactive or dead webhooks waited too long',
+            )
         },
       },
       {
@@ -524,23 +558,35 @@ export class Postrider<Events extends object = AnyEvents> {
         run: async () => void (await this.sessions.forgetEnded()),
       },
       {
+        name: 'make partitions',
+        everySeconds: 3_600,
+        run: async (signal) => {
+          const { longestDays } = await readRules(this.#database, this.#retentionDays)
+          const layout = { now: this.#clock.now(), keptDays: longestDays }
+          const made = await makePartitions(this.#database, layout, signal)
+          if (made > 0) this.#logger.info({ partitions: made }, 'partitions of the next days made')
+        },
+      },
+      {
+        name: 'delete what is left of deleted projects and webhooks',
+        everySeconds: 5,
+        run: (signal) => forAWhile(signal, () => deletions.step()),
+      },
+      {
+        name: 'expire by the rules of projects',
+        everySeconds: 10,
+        run: (signal) => forAWhile(signal, () => passes.step()),
+      },
+      {
         name: 'expire',
         everySeconds: secondsPerDay,
         run: async (signal) => {
-          const expired = await this.#expire(this.#retentionDays, signal)
+          const cutoff = await usualCutoff(this.#database, this.#clock.now(), this.#retentionDays)
+          const expired = await expire(this.#database, cutoff, signal)
           this.#logger.info({ ...expired, retention_days: this.#retentionDays }, 'history expired')
         },
       },
     ]
-  }
-
-  #measure(ending: Ending): void {
-    if (ending === 'filtered') {
-      this.metrics.filtered.inc()
-      return
-    }
-    this.metrics.attempts.inc({ outcome: typeof ending === 'string' ? ending : ending.outcome.kind })
-    if (typeof ending !== 'string') this.metrics.attemptSeconds.observe(ending.durationMs / 1_000)
   }
 }
 
@@ -548,11 +594,6 @@ export class Postrider<Events extends object = AnyEvents> {
 async function forAWhile(signal: AbortSignal, step: () => Promise<boolean>): Promise<void> {
   const endMs = performance.now() + 2_000
   while (!signal.aborted && performance.now() < endMs && (await step()));
-}
-
-/** An id made before the first try is the same for all of them: a lost answer to a commit makes no second event. */
-function withId(event: NewEvent): NewEvent {
-  return { ...event, id: event.id ?? newId() }
 }
 
 function openDatabase(options: { connectionString: string } | { pool: Pool }, logger: Logger): Database {

@@ -211,7 +211,7 @@ test('no secret is in any log line, error, answer, history, metric or dump of th
   await database.query(`ALTER TABLE postrider.webhooks DROP CONSTRAINT canary`)
   await database.query(`ALTER TABLE postrider.webhooks RENAME COLUMN description TO was_description`)
   expect((await call('POST', `${project}/webhooks`, { json: { ...refused, name: 'w' }, key })).status).toBe(
-    500,
+    503,
   )
   await database.query(`ALTER TABLE postrider.webhooks RENAME COLUMN was_description TO description`)
 

@@ -17,6 +17,8 @@ const layers = [
     'ports.ts',
     'proxy.ts',
     'setting-values.ts',
+    'traceparent.ts',
+    'tracing.ts',
     'version.ts',
   ],
   ['contract'],
@@ -24,8 +26,8 @@ const layers = [
   ['database'],
   ['adapters'],
   ['registry'],
-  ['publish', 'deliver', 'retain', 'statistics'],
-  ['metrics.ts', 'operations.ts', 'postrider.ts', 'index.ts'],
+  ['publish', 'deliver', 'retain', 'statistics', 'operational'],
+  ['gauges.ts', 'metrics.ts', 'operations.ts', 'postrider.ts', 'publisher.ts', 'index.ts'],
   ['api'],
   ['testing'],
   ['cli'],
@@ -33,7 +35,7 @@ const layers = [
 ]
 
 /** These meet in tables and never import each other. */
-const apart = ['publish', 'deliver', 'retain', 'statistics']
+const apart = ['publish', 'deliver', 'retain', 'statistics', 'operational']
 
 /** These run elsewhere and import nothing of the server. */
 const alone = ['client', 'dashboard', 'react', 'verify']

@@ -10,6 +10,8 @@ export interface Case {
   what: string
   columns: readonly Column[]
   contestants: readonly Contestant[]
+  /** Takes so long that it is measured only where it is asked for; its figures stand in docs/operations.md. */
+  isLong?: boolean
 }
 
 export interface Column {

@@ -4,7 +4,9 @@ import { delivery } from './delivery.ts'
 import { fanOutCase } from './fan-out.ts'
 import { future, history } from './history.ts'
 import { latency } from './latency.ts'
+import { longLife } from './long-life.ts'
 import { publish } from './publish.ts'
+import { retention } from './retention.ts'
 import { slowEndpoint } from './slow-endpoint.ts'
 import { tenants } from './tenants.ts'
 
@@ -18,4 +20,6 @@ export const cases: readonly Case[] = [
   deadEndpoint,
   tenants,
   slowEndpoint,
+  longLife,
+  retention,
 ]

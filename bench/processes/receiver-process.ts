@@ -6,7 +6,7 @@ import { serve } from './remote.ts'
 
 /**
  * The receiver: reads each body, answers 204, and counts by the first segment of the path. `/dead/…` is never answered,
- * `/slow/…` after 300 ms.
+ * `/slow/…` after 300 ms, `/flaky/…` with 500 at the first try.
  */
 
 const slowMs = 300
@@ -23,7 +23,7 @@ const server = createServer((request, response) => {
     const id = request.headers['webhook-id'] as string
     if (arrivals && !arrivals.has(id)) arrivals.set(id, machineMs())
     if (watch?.segment === segment && count >= watch.count) watch.reached()
-    answer(segment, response)
+    answer(segment, response, request.headers['postrider-attempt'] === '1')
   })
   request.on('error', () => {})
   request.resume()
@@ -33,8 +33,8 @@ server.keepAliveTimeout = 120_000
 server.listen(0, '127.0.0.1')
 await once(server, 'listening')
 
-function answer(segment: string, response: ServerResponse): void {
-  const end = (): void => void response.writeHead(204).end()
+function answer(segment: string, response: ServerResponse, isFirstTry: boolean): void {
+  const end = (): void => void response.writeHead(segment === 'flaky' && isFirstTry ? 500 : 204).end()
   if (segment === 'dead') return
   if (segment === 'slow') setTimeout(end, slowMs)
   else end()

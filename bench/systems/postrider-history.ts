@@ -1,14 +1,9 @@
 import { Database } from '../../src/database/database.ts'
+import { noteEventIds, withoutIndexes } from './postrider-layout.ts'
 
-/**
- * A history of 30 days in Postrider's tables: one large project with 100 webhooks and 60 % of the deliveries, ten small ones
- * with the rest. One delivery in 50 failed, most with 500; one type of event is rare.
- */
-export async function seedMonth(connectionString: string, deliveries: number): Promise<void> {
+/** One large project with 100 webhooks, and ten small ones. */
+export async function seedProjects(connectionString: string): Promise<void> {
   const database = new Database({ connectionString, maxConnections: 1 })
-  await database.query(`SET session_replication_role = replica`)
-  await database.query(`SET maintenance_work_mem = '512MB'`)
-  await database.query(`SET synchronous_commit = off`)
   await database.query(
     `INSERT INTO postrider.projects (name) SELECT 'large' UNION ALL SELECT 'small ' || generate_series(1, 10)`,
   )
@@ -18,18 +13,21 @@ export async function seedMonth(connectionString: string, deliveries: number): P
      FROM postrider.projects AS project
      CROSS JOIN LATERAL generate_series(1, CASE WHEN project.name = 'large' THEN 100 ELSE 5 END) AS number`,
   )
-  const { rows: indexes } = await database.query<{ name: string; definition: string }>(
-    `SELECT index.indexrelid::regclass::text AS name, pg_get_indexdef(index.indexrelid) AS definition
-     FROM pg_index AS index
-     JOIN pg_class AS relation
-       ON relation.oid = index.indrelid
-     WHERE relation.relnamespace = 'postrider'::regnamespace
-       AND relation.relname IN ('events', 'deliveries', 'webhook_delivery_attempts', 'failed_deliveries')
-       AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = index.indexrelid)`,
-  )
-  for (const { name } of indexes) await database.query(`DROP INDEX ${name}`)
-  for (let from = 0; from < deliveries; from += 500_000) await insert(database, from, deliveries)
-  for (const { definition } of indexes) await database.query(definition)
+  await database.close()
+}
+
+/**
+ * A history of 30 days in Postrider's tables, of the webhooks that are there: 60 % of it is the project's that is called
+ * large. One delivery in 50 failed, most with 500; one type of event is rare.
+ */
+export async function seedMonth(connectionString: string, deliveries: number): Promise<void> {
+  const database = new Database({ connectionString, maxConnections: 1 })
+  await database.query(`SET session_replication_role = replica`)
+  await database.query(`SET maintenance_work_mem = '512MB'`)
+  await database.query(`SET synchronous_commit = off`)
+  await withoutIndexes(database, async () => {
+    for (let from = 0; from < deliveries; from += 500_000) await insert(database, from, deliveries)
+  })
   await database.query('VACUUM (ANALYZE)')
   await database.close()
 }
@@ -50,13 +48,17 @@ async function insert(database: Database, from: number, total: number): Promise<
      FROM generate_series($1::integer, LEAST($1::integer + 500000, $2::integer) - 1) AS number
      CROSS JOIN LATERAL (SELECT interval '30 days' * (number::double precision / $2::integer - 1) - interval '20 seconds' AS age) AS placed
      JOIN (
-       SELECT webhook.*, row_number() OVER (PARTITION BY project.name = 'large' ORDER BY webhook.id) - 1 AS place, project.name = 'large' AS is_large
+       SELECT
+         webhook.*,
+         project.name = 'large' AS is_large,
+         row_number() OVER (PARTITION BY project.name = 'large' ORDER BY webhook.id) - 1 AS place,
+         COUNT(*) OVER (PARTITION BY project.name = 'large') AS count
        FROM postrider.webhooks AS webhook
        JOIN postrider.projects AS project
          ON project.id = webhook.project_id
      ) AS webhook
        ON webhook.is_large = (number % 10 < 6)
-       AND webhook.place = number / 10 % CASE WHEN webhook.is_large THEN 100 ELSE 50 END`,
+       AND webhook.place = number / 10 % webhook.count`,
     [from, total],
   )
   await database.query(
@@ -65,6 +67,7 @@ async function insert(database: Database, from: number, total: number): Promise<
      FROM seeded
      ORDER BY number`,
   )
+  await noteEventIds(database, 'seeded')
   await database.query(
     `INSERT INTO postrider.deliveries (
        id, webhook_id, project_id, event_id, event_type, status, attempts, scheduled_at, created_at,

@@ -1,4 +1,5 @@
 import { Database, type Queryable } from '../../src/database/database.ts'
+import { noteEventIds, withoutIndexes } from './postrider-layout.ts'
 
 /**
  * Many rows in Postrider's tables, faster than publishing and delivering them: the one place in the bench that knows how
@@ -35,6 +36,7 @@ async function seed(connectionString: string, wanted: Seed): Promise<void> {
     await withoutIndexes(transaction, async () => {
       await chooseRows(transaction, wanted)
       await insertEvents(transaction)
+      await noteEventIds(transaction, 'seeded')
       await insertDeliveries(transaction, wanted)
       if (wanted.state === 'due') await enqueue(transaction)
       else await insertAttempts(transaction, wanted)
@@ -169,21 +171,4 @@ async function insertAttempts(transaction: Queryable, { state }: Seed): Promise<
      FROM seeded`,
     [state],
   )
-}
-
-/** Indexes are built at the end, in one go; those of constraints stay. */
-async function withoutIndexes(transaction: Queryable, work: () => Promise<void>): Promise<void> {
-  const { rows } = await transaction.query<{ name: string; definition: string }>(
-    `SELECT
-       index.indexrelid::regclass::text AS name,
-       pg_get_indexdef(index.indexrelid) AS definition
-     FROM pg_index AS index
-     JOIN pg_class AS relation
-       ON relation.oid = index.indrelid
-     WHERE relation.relnamespace = 'postrider'::regnamespace
-       AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = index.indexrelid)`,
-  )
-  for (const { name } of rows) await transaction.query(`DROP INDEX ${name}`)
-  await work()
-  for (const { definition } of rows) await transaction.query(definition)
 }

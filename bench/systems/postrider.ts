@@ -28,9 +28,10 @@ export const postrider: System = {
   async subscribe(connectionString, endpoints) {
     const postrider = open({ connectionString })
     const projects = new Map<string, string>()
-    for (const { tenant, topic, url } of endpoints) {
+    for (const { tenant, topic, url, policy } of endpoints) {
       if (!projects.has(tenant)) projects.set(tenant, (await postrider.projects.create({ name: tenant })).id)
-      await postrider.webhooks.create(projects.get(tenant)!, { name: topic, url, event_types: [topic] })
+      const webhook = { name: topic, url, event_types: [topic], ...(policy && { policy }) }
+      await postrider.webhooks.create(projects.get(tenant)!, webhook)
     }
     await postrider.stop()
 

@@ -29,6 +29,8 @@ export interface Endpoint {
   /** The events' type. */
   topic: string
   url: string
+  /** Of a webhook of Postrider, where it is not the usual one. */
+  policy?: { retry_seconds?: number[]; ordered?: boolean; rate_per_second?: number }
 }
 
 export interface Message {

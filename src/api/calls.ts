@@ -2,6 +2,7 @@ import type { EventDetails, Publication } from '../contract/events.ts'
 import type { BodyOf, ParamsOf, QueryOf, RouteName } from '../contract/routes.ts'
 import type { NewReplay, WebhookDraft } from '../contract/webhooks.ts'
 import type { Page } from '../database/page.ts'
+import { readTraceparent } from '../traceparent.ts'
 import type { JsonBody } from './body.ts'
 import type { AdminCalls, ProjectCalls } from './engine.ts'
 import { type FrontDesk, userOf, type Visitor } from './login.ts'
@@ -83,19 +84,22 @@ export const calls: Calls = {
     return { count }
   },
 
-  publishEvent: async ({ engine, params, sent, request }) => {
+  publishEvent: async ({ engine, params, body, sent, request }) => {
     const eventsJson = eventText(sent, params.project_id, readIdempotencyKey(request.headers))
-    const [publication] = await asSingle(engine.events.publishJson(params.project_id, eventsJson))
+    const about = { types: [body.type], traceparent: traceparentIn(request) }
+    const [publication] = await asSingle(engine.events.publishJson(params.project_id, eventsJson, about))
     return publication as Publication
   },
-  publishEvents: async ({ engine, params, sent, request }) => {
+  publishEvents: async ({ engine, params, body, sent, request }) => {
     refuseIdempotencyKey(request.headers)
-    return { events: await engine.events.publishJson(params.project_id, batchText(sent)) }
+    const about = { types: body.events.map(({ type }) => type), traceparent: traceparentIn(request) }
+    return { events: await engine.events.publishJson(params.project_id, batchText(sent), about) }
   },
   listEvents: async ({ engine, params, query: { type, since, until, ...rest } }) =>
     page('events', await engine.events.list(params.project_id, { type, ...period({ since, until }) }, rest)),
   getEvent: ({ engine, params }): Promise<EventDetails> =>
     engine.events.get(params.project_id, params.event_id),
+  eraseEvent: ({ engine, params }) => nothing(engine.events.erase(params.project_id, params.event_id)),
 
   createEventType: ({ engine, params, body, sent }) =>
     engine.eventTypes.create(params.project_id, body, eventTypeTexts(sent)),
@@ -202,6 +206,10 @@ export const calls: Calls = {
   retryStuck: async ({ engine }) => ({ recovered: await engine.maintenance.retryStuck() }),
 
   health: async () => ({ status: 'ok' }),
+}
+
+function traceparentIn({ headers }: Request): string | undefined {
+  return readTraceparent(headers.get('traceparent'))
 }
 
 function page<Plural extends string>(plural: Plural, { rows, next_cursor }: Page<unknown>): object {

@@ -66,9 +66,15 @@ export interface ProjectCalls {
   webhooks: Webhooks
   auditLog: AuditLog
   events: {
-    publishJson(projectId: string, eventsJson: string): Promise<Publication[]>
+    /** With the types of the events, and the parent of their trace if the request told one. */
+    publishJson(
+      projectId: string,
+      eventsJson: string,
+      request: { types: readonly string[]; traceparent: string | undefined },
+    ): Promise<Publication[]>
     list(projectId: string, filter: EventFilter, page: PageRequest): Promise<Page<PublishedEvent>>
     get(projectId: string, id: string): Promise<EventDetails>
+    erase(projectId: string, id: string): Promise<void>
   }
   deliveries: {
     list(projectId: string, filter: DeliveryFilter, page: PageRequest): Promise<Page<Delivery>>

@@ -83,7 +83,8 @@ export async function asSingle<Result>(publishing: Promise<Result>): Promise<Res
   try {
     return await publishing
   } catch (error) {
-    if (!(error instanceof PostriderError)) throw error
+    // Only what is wrong with the event has a place in the batch that it is for us.
+    if (!(error instanceof PostriderError) || error.retryAfterSeconds !== undefined) throw error
     throw new PostriderError(error.code, withoutIndex(error.message), {
       cause: error,
       errors: error.errors.map(({ path, message }) => ({ path: withoutIndex(path), message })),

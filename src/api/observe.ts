@@ -1,6 +1,7 @@
 import { routes } from '../contract/routes.ts'
 import { newId } from '../ids.ts'
 import type { Logger } from '../log.ts'
+import { currentTraceId } from '../tracing.ts'
 import type { Caller } from './authorize.ts'
 import type { Context } from './context.ts'
 
@@ -43,6 +44,7 @@ function log(context: Context, logger: Logger, durationMs: number): void {
     duration_ms: Math.round(durationMs * 10) / 10,
     address: context.get('address'),
     ...(caller && callerOf(caller)),
+    trace_id: currentTraceId(context.req.header('traceparent')),
     ...(error && { code: error.code }),
   }
   if (error && error.status >= 500) logger.error({ ...line, error: error.cause ?? error }, 'request failed')

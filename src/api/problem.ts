@@ -1,5 +1,14 @@
 import { type FieldError, PostriderError } from '../contract/errors.ts'
+import { sqlstate, sqlstateOf } from '../database/sqlstate.ts'
 import { isUnavailable, mayPass } from '../database/transient.ts'
+
+/** Something of the schema is not there: its migrations have not run yet, or have been taken back. */
+const missing: ReadonlySet<string | undefined> = new Set([
+  sqlstate.undefinedTable,
+  sqlstate.undefinedColumn,
+  sqlstate.undefinedFunction,
+  sqlstate.invalidSchemaName,
+])
 
 /** Any error as one of ours: of what only the database or a mistake of ours knows, nothing gets out. */
 export function asPostriderError(error: unknown): PostriderError {
@@ -14,6 +23,12 @@ export function asPostriderError(error: unknown): PostriderError {
     return new PostriderError('unavailable', 'Another change was in the way. Try again.', {
       cause: error,
       retryAfterSeconds: 1,
+    })
+  }
+  if (missing.has(sqlstateOf(error))) {
+    return new PostriderError('unavailable', 'The database has not the schema of this version. Try again.', {
+      cause: error,
+      retryAfterSeconds: 5,
     })
   }
   return new PostriderError(

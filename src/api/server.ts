@@ -13,6 +13,8 @@ import { type Api, createApi } from './api.ts'
 import type { Engine } from './engine.ts'
 import { nodeListener } from './node.ts'
 import type { OidcOptions } from './oidc.ts'
+import { createProbes } from './probe-api.ts'
+import type { Probed } from './probes.ts'
 import { createRateLimits, noRateLimits } from './rate-limit.ts'
 
 export { type Api, type ApiOptions, createApi } from './api.ts'
@@ -60,6 +62,26 @@ export function createServer(options: ServerOptions): ApiServer {
     addressOf: clientAddress(options.trustedProxies ?? []),
     logger,
   })
+  return serverOf(api, { host, port })
+}
+
+export interface ProbeServerOptions {
+  postrider: Probed
+  /** 127.0.0.1 by default. */
+  host?: string
+  /** 0 for any free one. */
+  port: number
+  logger?: Logger
+}
+
+/** `/healthz`, `/readyz` and `/metrics` alone, for a process that sends deliveries and serves no API. */
+export function createProbeServer(options: ProbeServerOptions): ApiServer {
+  const { postrider, host = '127.0.0.1', port, logger = silentLogger } = options
+  const probed = { ready: () => postrider.ready(), metrics: postrider.metrics }
+  return serverOf(createProbes(probed, logger), { host, port })
+}
+
+function serverOf(api: Api, { host, port }: { host: string; port: number }): ApiServer {
   let server: Server
   const lifecycle = createLifecycle({
     async start() {

@@ -17,6 +17,11 @@ export function commandsOf(env: Environment, directory: string): Commands {
       const { runMigrate } = await import('./migrate.ts')
       return runMigrate(config, { action, to, print: (line) => process.stdout.write(`${line}\n`) })
     },
+    async partition() {
+      const config = loadConfig(env, directory)
+      const { runPartition } = await import('./partition.ts')
+      return runPartition(config, (line) => process.stdout.write(`${line}\n`))
+    },
     async keys(action) {
       const given = loadConfig(env, directory)
       const { announceKey, completeKeys } = await import('./keys.ts')
@@ -32,6 +37,11 @@ export function commandsOf(env: Environment, directory: string): Commands {
     async doctor({ json }) {
       const { runDoctor } = await import('./doctor/doctor.ts')
       return runDoctor({ env, directory, json, print: (line) => process.stdout.write(`${line}\n`) })
+    },
+    async moveTo(url) {
+      const config = loadConfig(env, directory)
+      const { runMoveTo } = await import('./move-to.ts')
+      return runMoveTo(config, { to: url, print: (line) => process.stdout.write(`${line}\n`) })
     },
     async psql(args) {
       const config = loadConfig(env, directory)

@@ -12,9 +12,11 @@ import { settingsHelp } from './settings-help.ts'
 export interface Commands {
   serve(parts: Parts): Promise<number>
   migrate(action: Migration, to: number | undefined): Promise<number>
+  partition(): Promise<number>
   keys(action: KeysAction): Promise<number>
   inviteOwner(): Promise<number>
   doctor(options: { json: boolean }): Promise<number>
+  moveTo(url: string): Promise<number>
   psql(args: readonly string[]): Promise<number>
   psqlUrl(): Promise<number>
   demo(options: { once: boolean }): Promise<number>
@@ -30,9 +32,11 @@ export async function runCommand(args: readonly string[], commands: Commands): P
   const program = buildProgram({
     serve: (parts) => answer(commands.serve(parts)),
     migrate: (action, to) => answer(commands.migrate(action, to)),
+    partition: () => answer(commands.partition()),
     keys: (action) => answer(commands.keys(action)),
     inviteOwner: () => answer(commands.inviteOwner()),
     doctor: (options) => answer(commands.doctor(options)),
+    moveTo: (url) => answer(commands.moveTo(url)),
     psql: (psqlArgs) => answer(psqlArgs[0] === '--url' ? commands.psqlUrl() : commands.psql(psqlArgs)),
     demo: (options) => answer(commands.demo(options)),
     remote: (call) => answer(commands.remote(call)),
@@ -72,9 +76,11 @@ async function addCompletion(program: Command, [name]: readonly string[]): Promi
 interface Actions {
   serve(parts: Parts): Promise<void>
   migrate(action: Migration, to: number | undefined): Promise<void>
+  partition(): Promise<void>
   keys(action: KeysAction): Promise<void>
   inviteOwner(): Promise<void>
   doctor(options: { json: boolean }): Promise<void>
+  moveTo(url: string): Promise<void>
   psql(args: readonly string[]): Promise<void>
   demo(options: { once: boolean }): Promise<void>
   remote: RunRemote
@@ -116,7 +122,10 @@ function buildProgram(actions: Actions): Command {
   program
     .command('worker')
     .summary('the delivery worker and maintenance alone')
-    .description('Delivers and maintains without listening on any port; run as many as you like.')
+    .description(
+      'Delivers and maintains; run as many as you like. It listens on no port, unless POSTRIDER_METRICS_PORT names ' +
+        'one for /metrics, /healthz and /readyz.',
+    )
     .addHelpText(
       'after',
       "\nThe settings are those of 'postrider serve --help'; POSTRIDER_ADMIN_KEY is not needed.",
@@ -140,6 +149,17 @@ function buildProgram(actions: Actions): Command {
       versionNumber,
     )
     .action((action: Migration, { to }: { to?: number }) => actions.migrate(action, to))
+
+  program
+    .command('partition')
+    .summary('partitions the history by day, while everything goes on')
+    .description(
+      'For an installation whose history is older than partitions: deliveries, attempts and events become tables with a ' +
+        'partition for each day, so that what is old is dropped instead of deleted row by row. The tables that are there ' +
+        'become the first partition. Servers and workers go on meanwhile; what is cut off is begun again. An installation ' +
+        'that was empty when it was migrated is partitioned already.',
+    )
+    .action(() => actions.partition())
 
   program
     .command('keys')
@@ -179,6 +199,17 @@ function buildProgram(actions: Actions): Command {
     .option('--json', 'print one JSON object: {"findings": [{state, subject, message, remedy?}]}')
     .addHelpText('after', '\nExit status: 1 if there is a problem; warnings alone are 0.')
     .action(({ json = false }: { json?: boolean }) => actions.doctor({ json }))
+
+  program
+    .command('move-to')
+    .summary('moves everything to another database')
+    .description(
+      'Copies everything in the database in use, such as the embedded one, into an empty database of another server, and ' +
+        'says what to set. Stop Postrider first. The old database is only read.',
+    )
+    .argument('<url>', 'the new database, such as postgresql://user@host:5432/database')
+    .addHelpText('after', moveExamples)
+    .action((url: string) => actions.moveTo(url))
 
   program
     .command('psql')
@@ -252,6 +283,13 @@ A new key comes in, and an old one goes, without a delivery that fails:
   4. POSTRIDER_ENCRYPTION_KEYS=k2:…        once it says that k1 is no longer needed
 Where one process does everything, the first step may be left out.
 openssl rand -base64 32 makes a key. Backups from before still need the old one.`
+
+const moveExamples = `
+Example:
+  PGPASSWORD=… postrider move-to postgresql://postrider@db.internal:5432/postrider
+
+What stands on a command line can be read by others on this machine: the password may come as PGPASSWORD instead.
+Keys are not in the database. They stay as they are, and are needed with the new one as well.`
 
 const psqlExamples = `
 Examples:

@@ -22,9 +22,13 @@ export async function serve(incomplete: Config, parts: Parts): Promise<number> {
   }
   const app = compose(config, parts, log)
   return runUntilSignal(app, log, async (stopping) => {
-    const { url, postrider } = app.running()
+    const { url, probesUrl, postrider } = app.running()
     log.info(
-      { ...(url !== null && { url, docs: `${config.publicUrl ?? url}/docs` }), worker: parts.worker },
+      {
+        ...(url !== null && { url, docs: `${config.publicUrl ?? url}/docs` }),
+        ...(probesUrl !== null && { metrics: `${probesUrl}/metrics` }),
+        worker: parts.worker,
+      },
       'Postrider is up',
     )
     if (url !== null) {

@@ -57,6 +57,7 @@ export const calls = {
   publishEvents: ['POST', 'events/batch', 'body', 'twice'],
   listEvents: ['GET', 'events', 'page'],
   getEvent: ['GET', 'events/{}'],
+  eraseEvent: ['DELETE', 'events/{}'],
   streamEvents: ['GET', 'live/events', 'query', 'stream'],
 
   createEventType: ['POST', 'event-types', 'body'],

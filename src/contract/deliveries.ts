@@ -58,10 +58,10 @@ export const Delivery = strict(
 /** JSON text that goes into an answer as it stands, so that no number passes through a double. */
 export type RawJson = string
 
-export const Payload = Type.Unsafe<RawJson>({
-  type: 'object',
+export const Payload = Type.Unsafe<RawJson | null>({
+  type: ['object', 'null'],
   title: 'Payload',
-  description: 'The body that receivers get, its numbers to the digit.',
+  description: 'The body that receivers get, its numbers to the digit; null once it has expired.',
   required: ['id', 'timestamp', 'type', 'api_version', 'project_id', 'data'],
   properties: {
     id: { type: 'string', format: 'uuid' },
@@ -75,9 +75,15 @@ export const Payload = Type.Unsafe<RawJson>({
   },
 })
 
-const SentBody = Type.Unsafe<RawJson>({
+const SentBody = Type.Unsafe<RawJson | null>({
   description:
-    'The body that the receiver gets: the payload of the event, or what the `payload_template` of its webhook made of it when it was published. Any JSON, its numbers to the digit.',
+    'The body that the receiver gets: the payload of the event, or what the `payload_template` of its webhook made of it when it was published. Any JSON, its numbers to the digit; null once it has expired.',
+})
+
+/** The word why there is no payload. */
+export const PayloadExpiredAt = Type.With(nullable(Moment), {
+  description:
+    'When its payload was deleted, and with it what receivers answered, since it was older than `payload_retention_days` of the project: `payload` is null, and it cannot be sent again. null while it is kept.',
 })
 
 export type DeliveryDetails = Static<typeof DeliveryDetails>
@@ -89,6 +95,7 @@ export const DeliveryDetails = strict(
       description:
         'Where one that is not finished stands: in the `queue` it may be sent now, in the `schedule` it waits for its next try, in the `line` of an ordered webhook for those before it, and a `worker` that claimed it is sending it. null for a finished one.',
     }),
+    payload_expired_at: PayloadExpiredAt,
     payload: SentBody,
   },
   { title: 'DeliveryDetails' },

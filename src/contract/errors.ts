@@ -8,11 +8,13 @@ export const errorCodes = {
   method_not_allowed: { status: 405, title: 'The method is not allowed here' },
   conflict: { status: 409, title: 'The state of the thing does not allow this' },
   already_exists: { status: 409, title: 'The id or name is taken' },
+  payload_expired: { status: 409, title: 'The payload is not kept any more' },
   event_conflict: { status: 409, title: 'The event id was published before with other content' },
   too_large: { status: 413, title: 'The body is too large' },
   unsupported_media_type: { status: 415, title: 'The body must be application/json' },
   validation_failed: { status: 422, title: 'The input is not valid' },
   rate_limited: { status: 429, title: 'Too many requests' },
+  backlog_full: { status: 429, title: 'Too many deliveries of the project wait' },
   internal: { status: 500, title: 'Something went wrong on our side' },
   unavailable: { status: 503, title: 'The database cannot be reached' },
 } as const satisfies Record<string, { status: number; title: string }>
@@ -27,7 +29,7 @@ export interface FieldError {
 
 export interface PostriderErrorOptions extends ErrorOptions {
   errors?: readonly FieldError[]
-  /** For `rate_limited` and `unavailable`: when to try again. */
+  /** For `rate_limited`, `backlog_full` and `unavailable`: when to try again. */
   retryAfterSeconds?: number
 }
 

@@ -1,4 +1,5 @@
 import Type, { type Static } from 'typebox'
+import { mostRetentionDays } from './limits.ts'
 import { EventType, FreeText, Moment, nullable, optional, strict } from './text.ts'
 
 /** What a project says of the types of its events. A type that nobody registered can be published all the same. */
@@ -19,6 +20,10 @@ const fields = {
   schema: Schema,
   example: Type.Unknown({ description: 'Data of such an event, which fits the schema; null: none.' }),
   deprecated: Type.Boolean({ description: 'For people: it can still be published.' }),
+  retention_days: Type.With(nullable(Type.Integer({ minimum: 1, maximum: mostRetentionDays })), {
+    description:
+      'How long delivered and failed deliveries of such events are kept, and the events; null: as long as the project says.',
+  }),
 }
 
 const example = {
@@ -34,6 +39,7 @@ const example = {
   },
   example: { version: 7, regions: ['eu-west-1'] },
   deprecated: false,
+  retention_days: null,
 }
 
 export type RegisteredEventType = Static<typeof RegisteredEventType>
@@ -65,6 +71,7 @@ export const NewEventType = strict(
     schema: optional(fields.schema, { default: null }),
     example: optional(fields.example, { default: null }),
     deprecated: optional(fields.deprecated, { default: false }),
+    retention_days: optional(fields.retention_days, { default: null }),
   },
   { title: 'NewEventType', examples: [example] },
 )
@@ -77,6 +84,7 @@ export const EventTypeChanges = strict(
     schema: optional(fields.schema),
     example: optional(fields.example),
     deprecated: optional(fields.deprecated),
+    retention_days: optional(fields.retention_days),
   },
   { title: 'EventTypeChanges', examples: [{ deprecated: true }] },
 )

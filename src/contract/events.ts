@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox'
-import { Delivery, Payload } from './deliveries.ts'
+import { Delivery, Payload, PayloadExpiredAt } from './deliveries.ts'
 import { maxEventsInBatch } from './limits.ts'
 import { FilteredDelivery } from './shaping.ts'
 import { EventType, Moment, Name, nullable, optional, strict, Time, Uuid } from './text.ts'
@@ -77,6 +77,7 @@ export const EventDetails = strict(
     ...event,
     deliveries: Type.Array(Delivery),
     filtered: Type.Array(FilteredDelivery, { description: 'Webhooks whose filter kept it back.' }),
+    payload_expired_at: PayloadExpiredAt,
     payload: Payload,
   },
   { title: 'EventDetails' },

@@ -17,3 +17,6 @@ export const maxSchemaBytes = 65_536
 export const maxExampleBytes = 65_536
 /** An event type: both, as somebody may have indented them. */
 export const maxEventTypeBodyBytes = 4 * 65_536
+
+/** Of the history of a project or of an event type. */
+export const mostRetentionDays = 3_650

@@ -26,6 +26,11 @@ const headers = {
     description: '`Postrider/` and its version. The headers of the webhook itself come to these.',
     schema: { type: 'string', pattern: '^Postrider/' },
   },
+  traceparent: {
+    description:
+      'Of W3C Trace Context, where the event was published within a trace or the sender makes spans: what is done here belongs to that trace.',
+    schema: { type: 'string', pattern: '^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$' },
+  },
 }
 
 const retryAfter = {
@@ -47,7 +52,7 @@ export function receivedEvent(body: object) {
       parameters: Object.entries(headers).map(([name, header]) => ({
         name,
         in: 'header',
-        required: true,
+        required: name !== 'traceparent',
         ...header,
       })),
       requestBody: { required: true, content: { 'application/json': { schema: body } } },
@@ -66,6 +71,20 @@ export function receivedEvent(body: object) {
             'Anything else, redirects too, an error of the network, or no answer before the deadline: tried again by the schedule of the webhook, until that ends and the delivery is `failed`.',
         },
       },
+    },
+  }
+}
+
+/** @param body the schema of what is sent */
+export function receivedOperationalEvent(body: object) {
+  const { post } = receivedEvent(body)
+  return {
+    post: {
+      ...post,
+      operationId: 'receiveOperationalEvent',
+      summary: 'Receive an operational event',
+      description:
+        'What Postrider tells of itself, to webhooks that are `operational`: signed, sent and tried again as any other event. Expect types that are not here yet.',
     },
   }
 }

@@ -2,7 +2,8 @@ import type { TSchema } from 'typebox'
 import { version } from '../version.ts'
 import { Payload } from './deliveries.ts'
 import { type ErrorCode, errorCodes } from './errors.ts'
-import { receivedEvent } from './openapi-receiver.ts'
+import { receivedEvent, receivedOperationalEvent } from './openapi-receiver.ts'
+import { OperationalPayload } from './operational.ts'
 import { type Route, routes } from './routes.ts'
 import { EventType } from './text.ts'
 
@@ -41,7 +42,10 @@ export function openapi({ serverUrl }: OpenapiOptions) {
     security: [{ key: [] }, { session: [] }],
     tags: Object.entries(tags).map(([name, description]) => ({ name, description })),
     paths,
-    webhooks: { event: plain(receivedEvent(refer(Payload, components))) },
+    webhooks: {
+      event: plain(receivedEvent(refer(Payload, components))),
+      operationalEvent: plain(receivedOperationalEvent(refer(OperationalPayload, components))),
+    },
     components: {
       schemas: components,
       responses: Object.fromEntries(allCodes.map((code) => [code, problemResponse(code)])),

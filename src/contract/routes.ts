@@ -128,10 +128,18 @@ const AuditQuery = pageQuery({
   ...period,
 })
 
+const Traceparent = Type.Object({
+  traceparent: optional(Type.String(), {
+    description:
+      'Of W3C Trace Context: the deliveries belong to that trace, and receivers get it. One that is not valid is as good as none.',
+  }),
+})
+
 const IdempotencyKey = Type.Object({
   'Idempotency-Key': optional(Type.String({ minLength: 1, maxLength: 255 }), {
     description: 'Any text instead of `id`: becomes an id by UUIDv5 in the namespace of the project.',
   }),
+  ...Traceparent.properties,
 })
 
 /** Every call there is. The router and the OpenAPI document both come from this table. */
@@ -177,7 +185,8 @@ export const routes = {
     access: 'admin',
     tag: 'Projects',
     summary: 'Delete a project',
-    description: 'With everything in it: keys, applications, webhooks, events and the history of deliveries.',
+    description:
+      'With everything in it: keys, applications, webhooks, events and the history of deliveries. It is gone at once, and nothing more is sent but what workers have claimed already; the rows of a long history are deleted in the background.',
     answers: { 204: null },
   },
 
@@ -326,7 +335,8 @@ export const routes = {
     access: 'manage',
     tag: 'Webhooks',
     summary: 'Delete a webhook',
-    description: 'With the history of its deliveries.',
+    description:
+      'With the history of its deliveries. Nothing more is sent but what workers have claimed already. The newest 500 are gone at once, the older ones of a long history are deleted in the background.',
     answers: { 204: null },
   },
   regenerateSecret: {
@@ -374,7 +384,7 @@ export const routes = {
     headers: IdempotencyKey,
     body: { shape: NewEvent, maxBytes: maxEventBodyBytes },
     answers: { 202: Publication },
-    errors: ['event_conflict'],
+    errors: ['event_conflict', 'backlog_full'],
   },
   publishEvents: {
     method: 'POST',
@@ -383,9 +393,10 @@ export const routes = {
     tag: 'Events',
     summary: 'Publish up to 1,000 events',
     description: 'All or none. What is wrong with one is told under its index, as in `events[3].data`.',
+    headers: Traceparent,
     body: { shape: NewEvents, maxBytes: maxBatchBodyBytes, levelsAboveData: 3 },
     answers: { 202: Publications },
-    errors: ['event_conflict'],
+    errors: ['event_conflict', 'backlog_full'],
   },
   listEvents: {
     method: 'GET',
@@ -406,6 +417,16 @@ export const routes = {
     description: 'With its payload and its deliveries.',
     answers: { 200: EventDetails },
     rawMember: 'payload',
+  },
+  eraseEvent: {
+    method: 'DELETE',
+    path: `${project}/events/{event_id}`,
+    access: 'manage',
+    tag: 'Events',
+    summary: 'Erase an event',
+    description:
+      'Everywhere: its payload, deliveries, attempts, what receivers answered, and what waits to be sent. A request that a worker has on its way, or has claimed to send within seconds, cannot be called back; its result is dropped. The audit log keeps that it was erased, and by whom. The id is free: published again it is a new event.',
+    answers: { 204: null },
   },
 
   createEventType: {
@@ -771,10 +792,10 @@ function ofDelivery<const Suffix extends string, const Parent extends string>(
       tag: 'Deliveries',
       summary: `Send a delivery${under} again`,
       description:
-        'A failed or delivered one gets a full schedule anew, a pending one goes now. The history stays and attempt numbers go on. One that is being sent answers 409.',
+        'A failed or delivered one gets a full schedule anew, a pending one goes now. The history stays and attempt numbers go on. One that is being sent answers 409, and so does one whose payload has expired, with `payload_expired`.',
       body: noBody,
       answers: { 200: RescheduledDelivery },
-      errors: ['conflict'],
+      errors: ['conflict', 'payload_expired'],
     },
     cancelDelivery: {
       method: 'POST',

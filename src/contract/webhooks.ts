@@ -17,7 +17,7 @@ import {
 
 /** A webhook: where the events of a project are sent, and which of them. */
 
-export const disabledReasons = ['gone', 'application_deleted', 'invalid_url'] as const
+export const disabledReasons = ['gone', 'failing', 'application_deleted', 'invalid_url'] as const
 
 const fields = {
   name: Name,
@@ -47,6 +47,10 @@ const fields = {
     examples: [{ 'x-api-token': 'token of the receiver' }],
   }),
   is_active: Type.Boolean({ description: 'Only an active one gets events.' }),
+  operational: Type.Boolean({
+    description:
+      'It gets what Postrider tells of itself (`webhook.disabled`, `webhook.failing`, `delivery.failed`, `backlog.high`), and no events of applications. All others never get those.',
+  }),
   signature_scheme: oneOf(['v1', 'v1a'], {
     description:
       'How its requests are signed (Standard Webhooks): `v1` is HMAC-SHA256 with a secret that the receiver shares, `v1a` Ed25519 with a private key that never leaves the server; receivers verify with its public key. `regenerate-secret` changes it.',
@@ -71,7 +75,22 @@ export const Webhook = strict(
     is_active: fields.is_active,
     disabled_reason: Type.With(nullable(oneOf(disabledReasons)), {
       description:
-        'Why it is inactive, if nobody made it so: the receiver answered 410 (`gone`), its application was deleted, or its URL has no host.',
+        'Why it is inactive, if nobody made it so: the receiver answered 410 (`gone`), every attempt failed for days (`failing`), its application was deleted, or its URL has no host.',
+    }),
+    operational: fields.operational,
+    failing_since: Type.With(nullable(Moment), {
+      description:
+        'Since when every attempt has failed; null while it is well. Attempts are counted within half a minute.',
+    }),
+    disables_at: Type.With(nullable(Moment), {
+      description: 'When it becomes inactive if every attempt goes on failing.',
+    }),
+    down_since: Type.With(nullable(Moment), {
+      description:
+        'Since when its endpoint has been down: no more than a delivery a minute goes out, until some are accepted again. null while it is up.',
+    }),
+    next_probe_at: Type.With(nullable(Moment), {
+      description: 'While it is down: when the next delivery may go out.',
     }),
     description: fields.description,
     header_names: Type.Array(Type.String(), {
@@ -105,6 +124,11 @@ export const Webhook = strict(
         environment_name: 'production',
         is_active: true,
         disabled_reason: null,
+        operational: false,
+        failing_since: null,
+        disables_at: null,
+        down_since: null,
+        next_probe_at: null,
         description: null,
         header_names: ['x-api-token'],
         policy: usualPolicy,
@@ -146,6 +170,7 @@ const optionalFields = {
   description: optional(fields.description, { default: null }),
   headers: optional(fields.headers, { default: {} }),
   is_active: optional(fields.is_active, { default: true }),
+  operational: optional(fields.operational, { default: false }),
   policy: optional(WebhookPolicyChanges),
   ...newShapeFields,
   signature_scheme: optional(fields.signature_scheme, { default: 'v1' }),
@@ -175,6 +200,7 @@ export const WebhookChanges = strict(
     description: optional(fields.description),
     headers: optional(fields.headers, { description: 'Replaces all of its own headers.' }),
     is_active: optional(fields.is_active),
+    operational: optional(fields.operational),
     policy: optional(WebhookPolicyChanges),
     ...shapeChanges,
   },

@@ -27,6 +27,7 @@ const Audit = lazy(() => import('./pages/audit.tsx'))
 const People = lazy(() => import('./pages/people.tsx'))
 const Users = lazy(() => import('./pages/users.tsx'))
 const Account = lazy(() => import('./pages/account.tsx'))
+const Settings = lazy(() => import('./pages/settings.tsx'))
 const Live = lazy(() => import('./pages/live.tsx'))
 
 export function App() {
@@ -100,6 +101,7 @@ function ProjectPages({ base }: { base: string }) {
       <Route path={`${base}/keys`} component={Keys} />
       <Route path={`${base}/audit`} component={Audit} />
       <Route path={`${base}/live`} component={Live} />
+      <Route path={`${base}/settings`} component={Settings} />
       <Route path={`${base}/people`} component={People} />
       <Route path={`${base}/users`} component={Users} />
       <Route path={`${base}/account`} component={Account} />

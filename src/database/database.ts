@@ -1,5 +1,8 @@
-import { type ClientBase, Pool, type QueryConfig } from 'pg'
+import { type ClientBase, Pool, type PoolConfig, type QueryConfig } from 'pg'
+import { parseHosts } from './hosts.ts'
+import { HostsPool } from './hosts-pool.ts'
 import { beginAs, type Scope } from './scope.ts'
+import { sqlstate, sqlstateOf } from './sqlstate.ts'
 import { boundedTimes } from './times.ts'
 
 /** Anything that runs one statement: a pool, a client inside a transaction, an adapter around another driver. */
@@ -20,6 +23,7 @@ export interface QueryResult<Row> {
 
 export type DatabaseOptions =
   | {
+      /** May name several servers of which one takes writes: see `parseHosts`. */
       connectionString: string
       maxConnections?: number
       /** A statement that takes longer has lost its connection: it fails, and the connection is closed. Without it, never. */
@@ -42,11 +46,13 @@ export class Database implements Transactable {
       return
     }
     const { lockTimeoutMs } = options
-    this.pool = new Pool({
-      connectionString: options.connectionString,
+    const config: PoolConfig = {
       max: options.maxConnections ?? 10,
       application_name: 'postrider',
       connectionTimeoutMillis: 5_000,
+      // A machine that is gone closes nothing: whoever only listens would listen for ever.
+      keepAlive: true,
+      keepAliveInitialDelayMillis: 10_000,
       types: boundedTimes,
       query_timeout: options.queryTimeoutMs,
       // In a statement of its own: a pooler in front refuses what it does not know in the start of a connection.
@@ -54,7 +60,11 @@ export class Database implements Transactable {
         onConnect: (client: ClientBase) =>
           client.query(`SET lock_timeout = ${lockTimeoutMs}`) as unknown as void,
       }),
-    })
+    }
+    const hosts = parseHosts(options.connectionString)
+    this.pool = hosts
+      ? new HostsPool(hosts, config)
+      : new Pool({ ...config, connectionString: options.connectionString })
     // Without a listener, a restart of the server would end this process.
     this.pool.on('error', options.onError ?? (() => {}))
     this.#owned = true
@@ -106,6 +116,8 @@ export class Database implements Transactable {
       await client.query('ROLLBACK').catch((rollbackError: Error) => {
         broken = rollbackError
       })
+      // The server is no primary any more: the next connection may be to the one that is.
+      if (sqlstateOf(error) === sqlstate.readOnlyTransaction) broken ??= error as Error
       throw error
     } finally {
       client.off('error', ignore)

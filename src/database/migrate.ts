@@ -2,6 +2,7 @@ import type { PoolClient } from 'pg'
 import type { Database, Queryable } from './database.ts'
 import { defaultDirectory, type Migration, readMigrations } from './migration-files.ts'
 import { MigrationError } from './migration-error.ts'
+import { isContended, retrying } from './transient.ts'
 
 export { MigrationError } from './migration-error.ts'
 
@@ -43,11 +44,18 @@ export async function migrate(database: Database, options: MigrateOptions): Prom
   const done: string[] = []
   // The first look takes no lock and writes nothing, so that a start with nothing to do needs no rights for it.
   while (plan(await readApplied(database))) {
-    const name = await migrationTransaction(database, options.log, async (client) => {
-      const migration = plan(await readApplied(client))
-      if (!migration) return undefined
-      await (options.direction === 'up' ? apply(client, migration) : revert(client, migration))
-      return migration.name
+    const step = (): Promise<string | undefined> =>
+      migrationTransaction(database, options.log, async (client) => {
+        const migration = plan(await readApplied(client))
+        if (!migration) return undefined
+        await (options.direction === 'up' ? apply(client, migration) : revert(client, migration))
+        return migration.name
+      })
+    const name = await retrying(step, {
+      tries: 10,
+      // Traffic goes on meanwhile, and may hold the tables the other way around: of a deadlock nothing is left.
+      when: (error) => error instanceof MigrationError && isContended(error.cause),
+      onRetry: (error) => options.log?.(`${(error as Error).message}: trying again`),
     })
     if (!name) break
     options.log?.(`migration ${name} ${options.direction === 'up' ? 'applied' : 'reverted'}`)

@@ -72,7 +72,6 @@ CREATE TABLE postrider.attempt_statistics (
   last_error_at timestamp with time zone,
   backlog integer NOT NULL DEFAULT 0,
   oldest_due_seconds integer NOT NULL DEFAULT 0,
-  CONSTRAINT attempt_statistics_project_id_fkey FOREIGN KEY (project_id) REFERENCES postrider.projects(id) ON DELETE CASCADE,
   CONSTRAINT attempt_statistics_latency_check CHECK ((cardinality(latency_slots) = cardinality(latency_counts))),
   CONSTRAINT attempt_statistics_seconds_check CHECK ((seconds = ANY (ARRAY[60, 3600, 86400])))
 );
@@ -131,10 +130,37 @@ CREATE VIEW postrider.claimable_deliveries WITH (security_invoker=true) AS
     webhook.timeout_ms,
     webhook.max_in_flight,
     webhook.ordered,
-    delivery.shape_id
+    delivery.shape_id,
+    false AS is_probe,
+    event.traceparent
    FROM ((postrider.deliveries delivery
      JOIN postrider.webhooks webhook ON ((webhook.id = delivery.webhook_id)))
-     LEFT JOIN postrider.events event ON (((event.project_id = delivery.project_id) AND (event.id = delivery.event_id))));
+     LEFT JOIN LATERAL ( SELECT event_1.payload,
+            event_1.traceparent
+           FROM postrider.events event_1
+          WHERE ((event_1.project_id = delivery.project_id) AND (event_1.id = delivery.event_id) AND (event_1.created_at = ( SELECT place.created_at
+                   FROM postrider.event_places place
+                  WHERE ((place.project_id = delivery.project_id) AND (place.id = delivery.event_id)))))
+         OFFSET 0) event ON (true));
+
+CREATE TABLE postrider.deletions (
+  id uuid NOT NULL DEFAULT postrider.uuid_generate_v7(),
+  project_id uuid NOT NULL,
+  webhook_id uuid,
+  phase text NOT NULL DEFAULT 'deliveries'::text,
+  last_created_at timestamp with time zone NOT NULL DEFAULT 'infinity'::timestamp with time zone,
+  last_id uuid NOT NULL DEFAULT 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid,
+  deliveries bigint NOT NULL DEFAULT 0,
+  events bigint NOT NULL DEFAULT 0,
+  created_at timestamp with time zone NOT NULL DEFAULT now(),
+  stepped_at timestamp with time zone,
+  CONSTRAINT deletions_pkey PRIMARY KEY (id),
+  CONSTRAINT deletions_phase_check CHECK ((phase = ANY (ARRAY['deliveries'::text, 'events'::text, 'waiting'::text, 'filtered'::text, 'statistics'::text, 'ended'::text])))
+);
+CREATE INDEX idx_deletions_project ON postrider.deletions USING btree (project_id);
+ALTER TABLE postrider.deletions ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_project ON postrider.deletions
+  USING ((project_id = postrider.current_project()));
 
 CREATE TABLE postrider.deliveries (
   id uuid NOT NULL DEFAULT postrider.uuid_generate_v7(),
@@ -157,22 +183,22 @@ CREATE TABLE postrider.deliveries (
   max_rescues integer NOT NULL DEFAULT 5,
   retried_at timestamp with time zone,
   shape_id uuid,
+  payload_expired_at timestamp with time zone,
   CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (id),
-  CONSTRAINT webhook_deliveries_webhook_id_fkey FOREIGN KEY (webhook_id) REFERENCES postrider.webhooks(id) ON DELETE CASCADE,
+  CONSTRAINT deliveries_payload_expired_at_check CHECK (((payload_expired_at IS NULL) OR (status = ANY (ARRAY['delivered'::postrider.webhook_delivery_status, 'failed'::postrider.webhook_delivery_status])))),
   CONSTRAINT webhook_deliveries_attempts_check CHECK ((attempts >= 0)),
   CONSTRAINT webhook_deliveries_delivered_at_check CHECK (((status = 'delivered'::postrider.webhook_delivery_status) = (delivered_at IS NOT NULL))),
   CONSTRAINT webhook_deliveries_max_attempts_check CHECK (((max_attempts >= 1) AND (attempts <= max_attempts))),
   CONSTRAINT webhook_deliveries_rescues_check CHECK (((rescues >= 0) AND (rescues <= max_rescues))),
   CONSTRAINT webhook_deliveries_unfinished_check CHECK (((status = ANY (ARRAY['delivered'::postrider.webhook_delivery_status, 'failed'::postrider.webhook_delivery_status])) OR (attempts < max_attempts)))
-) WITH (fillfactor=60, autovacuum_vacuum_scale_factor=0.02, autovacuum_analyze_scale_factor=0.05);
+) PARTITION BY RANGE (id);
 CREATE INDEX idx_webhook_deliveries_created_at ON postrider.deliveries USING brin (created_at) WITH (pages_per_range='32', autosummarize='on');
 CREATE INDEX idx_webhook_deliveries_project_history ON postrider.deliveries USING btree (project_id, created_at DESC, id DESC);
 CREATE INDEX idx_webhook_deliveries_webhook_history ON postrider.deliveries USING btree (webhook_id, created_at DESC, id DESC);
-CREATE UNIQUE INDEX idx_deliveries_event_webhook ON postrider.deliveries USING btree (event_id, webhook_id);
 CREATE TRIGGER deliveries_delete_attempts AFTER DELETE ON postrider.deliveries REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION postrider.delete_attempts_of_deliveries();
 CREATE TRIGGER deliveries_forget_failed AFTER DELETE ON postrider.deliveries REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION postrider.forget_failed_deliveries();
 CREATE TRIGGER deliveries_note_failed_insert AFTER INSERT ON postrider.deliveries FOR EACH ROW WHEN ((new.status = 'failed'::postrider.webhook_delivery_status)) EXECUTE FUNCTION postrider.note_failed_delivery();
-CREATE TRIGGER deliveries_note_failed_update AFTER UPDATE ON postrider.deliveries FOR EACH ROW WHEN ((((old.status = 'failed'::postrider.webhook_delivery_status) OR (new.status = 'failed'::postrider.webhook_delivery_status)) AND (((old.status IS DISTINCT FROM new.status) OR (old.webhook_id IS DISTINCT FROM new.webhook_id)) OR (old.created_at IS DISTINCT FROM new.created_at)))) EXECUTE FUNCTION postrider.note_failed_delivery();
+CREATE TRIGGER deliveries_note_failed_update AFTER UPDATE ON postrider.deliveries FOR EACH ROW WHEN ((((old.status = 'failed'::postrider.webhook_delivery_status) OR (new.status = 'failed'::postrider.webhook_delivery_status)) AND ((old.status IS DISTINCT FROM new.status) OR (old.webhook_id IS DISTINCT FROM new.webhook_id) OR (old.created_at IS DISTINCT FROM new.created_at)))) EXECUTE FUNCTION postrider.note_failed_delivery();
 ALTER TABLE postrider.deliveries ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_project ON postrider.deliveries
   USING ((project_id = postrider.current_project()));
@@ -184,7 +210,7 @@ CREATE TABLE postrider.delivery_line_waiting (
   "position" bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
   delivery_id uuid NOT NULL,
   CONSTRAINT delivery_line_waiting_pkey PRIMARY KEY (webhook_id, "position")
-);
+) WITH (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=5000, autovacuum_vacuum_cost_delay=0);
 ALTER TABLE postrider.delivery_line_waiting ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_project ON postrider.delivery_line_waiting
   USING ((EXISTS ( SELECT
@@ -198,7 +224,7 @@ CREATE TABLE postrider.delivery_lines (
   active_delivery_id uuid,
   CONSTRAINT delivery_lines_pkey PRIMARY KEY (webhook_id),
   CONSTRAINT delivery_lines_webhook_id_fkey FOREIGN KEY (webhook_id) REFERENCES postrider.webhooks(id) ON DELETE CASCADE
-) WITH (fillfactor=50);
+) WITH (fillfactor=50, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=1000);
 ALTER TABLE postrider.delivery_lines ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_project ON postrider.delivery_lines
   USING ((EXISTS ( SELECT
@@ -226,7 +252,7 @@ CREATE TABLE postrider.delivery_schedule (
   webhook_id uuid NOT NULL,
   place timestamp with time zone,
   CONSTRAINT delivery_schedule_pkey PRIMARY KEY (scheduled_at, delivery_id)
-);
+) WITH (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=5000, autovacuum_vacuum_cost_delay=0);
 CREATE INDEX idx_delivery_schedule_webhook ON postrider.delivery_schedule USING btree (webhook_id);
 ALTER TABLE postrider.delivery_schedule ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_project ON postrider.delivery_schedule
@@ -236,6 +262,27 @@ CREATE POLICY own_project ON postrider.delivery_schedule
 GRANT DELETE ON postrider.delivery_schedule TO postrider_tenant;
 GRANT SELECT ON postrider.delivery_schedule TO postrider_tenant;
 
+CREATE TABLE postrider.event_ids (
+  project_id uuid NOT NULL,
+  id uuid NOT NULL,
+  created_at timestamp with time zone NOT NULL DEFAULT now(),
+  late boolean NOT NULL DEFAULT false,
+  CONSTRAINT event_ids_pkey PRIMARY KEY (project_id, id)
+) WITH (autovacuum_vacuum_scale_factor=0.05);
+CREATE INDEX idx_event_ids_created_at ON postrider.event_ids USING brin (created_at) WITH (pages_per_range='32', autosummarize='on');
+CREATE INDEX idx_event_ids_late ON postrider.event_ids USING btree (created_at) WHERE late;
+ALTER TABLE postrider.event_ids ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_project ON postrider.event_ids
+  USING ((project_id = postrider.current_project()));
+GRANT SELECT ON postrider.event_ids TO postrider_tenant;
+
+CREATE VIEW postrider.event_places WITH (security_invoker=true) AS
+ SELECT project_id,
+    id,
+    created_at
+   FROM postrider.event_ids known;
+GRANT SELECT ON postrider.event_places TO postrider_tenant;
+
 CREATE TABLE postrider.event_statistics (
   project_id uuid NOT NULL,
   type character varying(255),
@@ -243,7 +290,6 @@ CREATE TABLE postrider.event_statistics (
   at timestamp with time zone NOT NULL,
   events integer NOT NULL,
   deliveries integer NOT NULL,
-  CONSTRAINT event_statistics_project_id_fkey FOREIGN KEY (project_id) REFERENCES postrider.projects(id) ON DELETE CASCADE,
   CONSTRAINT event_statistics_seconds_check CHECK ((seconds = ANY (ARRAY[60, 3600, 86400])))
 );
 CREATE INDEX idx_event_statistics_age ON postrider.event_statistics USING btree (seconds, at);
@@ -278,10 +324,15 @@ CREATE TABLE postrider.events (
   created_at timestamp with time zone NOT NULL DEFAULT now(),
   deliveries integer NOT NULL,
   payload text,
-  CONSTRAINT events_pkey PRIMARY KEY (project_id, id)
-);
+  traceparent text,
+  operational boolean NOT NULL DEFAULT false,
+  payload_expired_at timestamp with time zone,
+  CONSTRAINT events_traceparent_check CHECK ((traceparent ~ '^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$'::text))
+) PARTITION BY RANGE (created_at);
 CREATE INDEX idx_events_created_at ON postrider.events USING brin (created_at) WITH (pages_per_range='32', autosummarize='on');
 CREATE INDEX idx_events_project_created_at ON postrider.events USING btree (project_id, created_at DESC, id DESC);
+CREATE TRIGGER events_forget_ids AFTER DELETE ON postrider.events REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION postrider.forget_event_ids();
+CREATE TRIGGER events_move_id BEFORE UPDATE OF project_id, id, created_at ON postrider.events FOR EACH ROW EXECUTE FUNCTION postrider.move_event_id();
 ALTER TABLE postrider.events ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_project ON postrider.events
   USING ((project_id = postrider.current_project()));
@@ -301,6 +352,22 @@ CREATE POLICY own_project ON postrider.failed_deliveries
   USING ((project_id = postrider.current_project()));
 GRANT SELECT ON postrider.failed_deliveries TO postrider_tenant;
 
+CREATE TABLE postrider.failing_webhooks (
+  webhook_id uuid NOT NULL,
+  project_id uuid NOT NULL,
+  since timestamp with time zone NOT NULL,
+  last_failed_at timestamp with time zone NOT NULL,
+  announced_percent integer NOT NULL DEFAULT 0,
+  CONSTRAINT failing_webhooks_pkey PRIMARY KEY (webhook_id),
+  CONSTRAINT failing_webhooks_webhook_id_fkey FOREIGN KEY (webhook_id) REFERENCES postrider.webhooks(id) ON DELETE CASCADE,
+  CONSTRAINT failing_webhooks_announced_percent_check CHECK (((announced_percent >= 0) AND (announced_percent <= 100))),
+  CONSTRAINT failing_webhooks_last_failed_at_check CHECK ((last_failed_at >= since))
+) WITH (fillfactor=70);
+ALTER TABLE postrider.failing_webhooks ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_project ON postrider.failing_webhooks
+  USING ((project_id = postrider.current_project()));
+GRANT SELECT ON postrider.failing_webhooks TO postrider_tenant;
+
 CREATE TABLE postrider.filtered_deliveries (
   id uuid NOT NULL,
   project_id uuid NOT NULL,
@@ -318,6 +385,26 @@ ALTER TABLE postrider.filtered_deliveries ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_project ON postrider.filtered_deliveries
   USING ((project_id = postrider.current_project()));
 GRANT SELECT ON postrider.filtered_deliveries TO postrider_tenant;
+
+CREATE TABLE postrider.high_backlogs (
+  project_id uuid NOT NULL,
+  since timestamp with time zone NOT NULL,
+  CONSTRAINT high_backlogs_pkey PRIMARY KEY (project_id),
+  CONSTRAINT high_backlogs_project_id_fkey FOREIGN KEY (project_id) REFERENCES postrider.projects(id) ON DELETE CASCADE
+);
+ALTER TABLE postrider.high_backlogs ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_project ON postrider.high_backlogs
+  USING ((project_id = postrider.current_project()));
+
+CREATE VIEW postrider.history_partitions AS
+ SELECT (history.relname)::text AS history,
+    (partition.relname)::text AS partition,
+    postrider.moment_of_bound(bounds.found[1]) AS since,
+    postrider.moment_of_bound(bounds.found[2]) AS until
+   FROM (((pg_inherits inherits
+     JOIN pg_class history ON (((history.oid = inherits.inhparent) AND (history.relnamespace = ('postrider'::regnamespace)::oid) AND (history.relkind = 'p'::"char") AND (history.relname = ANY (ARRAY['deliveries'::name, 'webhook_delivery_attempts'::name, 'events'::name])))))
+     JOIN pg_class partition ON ((partition.oid = inherits.inhrelid)))
+     CROSS JOIN LATERAL ( SELECT regexp_match(pg_get_expr(partition.relpartbound, partition.oid), 'FROM \((.*)\) TO \((.*)\)'::text) AS found) bounds);
 
 CREATE TABLE postrider.invitations (
   id uuid NOT NULL DEFAULT postrider.uuid_generate_v7(),
@@ -414,23 +501,52 @@ CREATE TABLE postrider.migrations (
   CONSTRAINT migrations_pkey PRIMARY KEY (version)
 );
 
+CREATE TABLE postrider.project_retention (
+  project_id uuid NOT NULL,
+  due_at timestamp with time zone NOT NULL DEFAULT now(),
+  phase text NOT NULL DEFAULT 'deliveries'::text,
+  last_created_at timestamp with time zone NOT NULL DEFAULT '-infinity'::timestamp with time zone,
+  last_id uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000'::uuid,
+  deliveries bigint NOT NULL DEFAULT 0,
+  events bigint NOT NULL DEFAULT 0,
+  payloads bigint NOT NULL DEFAULT 0,
+  payloads_from timestamp with time zone NOT NULL DEFAULT '-infinity'::timestamp with time zone,
+  payloads_left_at timestamp with time zone,
+  CONSTRAINT project_retention_pkey PRIMARY KEY (project_id),
+  CONSTRAINT project_retention_project_id_fkey FOREIGN KEY (project_id) REFERENCES postrider.projects(id) ON DELETE CASCADE,
+  CONSTRAINT project_retention_phase_check CHECK ((phase = ANY (ARRAY['deliveries'::text, 'events'::text, 'payloads'::text])))
+);
+ALTER TABLE postrider.project_retention ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_project ON postrider.project_retention
+  USING ((project_id = postrider.current_project()));
+
 CREATE TABLE postrider.projects (
   id uuid NOT NULL DEFAULT postrider.uuid_generate_v7(),
   name character varying(255) NOT NULL,
   created_at timestamp with time zone NOT NULL DEFAULT now(),
   updated_at timestamp with time zone NOT NULL DEFAULT now(),
-  CONSTRAINT projects_pkey PRIMARY KEY (id)
+  retention_days integer,
+  payload_retention_days integer,
+  backlog_limit integer,
+  CONSTRAINT projects_pkey PRIMARY KEY (id),
+  CONSTRAINT projects_backlog_limit_check CHECK ((backlog_limit >= 1)),
+  CONSTRAINT projects_payload_retention_days_check CHECK (((payload_retention_days >= 1) AND (payload_retention_days <= 3650))),
+  CONSTRAINT projects_retention_days_check CHECK (((retention_days >= 1) AND (retention_days <= 3650)))
 );
+CREATE INDEX idx_projects_backlog_limit ON postrider.projects USING btree (id) WHERE (backlog_limit IS NOT NULL);
 CREATE INDEX idx_projects_created_at ON postrider.projects USING btree (created_at DESC, id DESC);
-CREATE TRIGGER projects_audit AFTER INSERT OR DELETE OR UPDATE ON postrider.projects FOR EACH ROW EXECUTE FUNCTION postrider.audit_change('project', 'id', 'id name');
-CREATE TRIGGER projects_delete_events AFTER DELETE ON postrider.projects FOR EACH ROW EXECUTE FUNCTION postrider.delete_events_of_project();
+CREATE TRIGGER projects_audit AFTER INSERT OR DELETE OR UPDATE ON postrider.projects FOR EACH ROW EXECUTE FUNCTION postrider.audit_change('project', 'id', 'id name retention_days payload_retention_days backlog_limit');
+CREATE TRIGGER projects_delete_rows AFTER DELETE ON postrider.projects FOR EACH ROW EXECUTE FUNCTION postrider.delete_rows_of_project();
+CREATE TRIGGER projects_delete_signals AFTER DELETE ON postrider.projects FOR EACH ROW EXECUTE FUNCTION postrider.delete_signals_of_project();
+CREATE TRIGGER projects_note_retention_insert AFTER INSERT ON postrider.projects FOR EACH ROW WHEN (((new.retention_days IS NOT NULL) OR (new.payload_retention_days IS NOT NULL))) EXECUTE FUNCTION postrider.note_retention_rule('id');
+CREATE TRIGGER projects_note_retention_update AFTER UPDATE ON postrider.projects FOR EACH ROW WHEN (((new.retention_days IS DISTINCT FROM old.retention_days) OR (new.payload_retention_days IS DISTINCT FROM old.payload_retention_days))) EXECUTE FUNCTION postrider.note_retention_rule('id');
 CREATE TRIGGER projects_touch_updated_at BEFORE UPDATE ON postrider.projects FOR EACH ROW EXECUTE FUNCTION postrider.touch_updated_at();
 ALTER TABLE postrider.projects ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_project ON postrider.projects
   USING ((id = postrider.current_project()));
 GRANT DELETE ON postrider.projects TO postrider_tenant;
 GRANT SELECT ON postrider.projects TO postrider_tenant;
-GRANT UPDATE (name) ON postrider.projects TO postrider_tenant;
+GRANT UPDATE (name, retention_days, payload_retention_days, backlog_limit) ON postrider.projects TO postrider_tenant;
 
 CREATE TABLE postrider.replays (
   id uuid NOT NULL DEFAULT postrider.uuid_generate_v7(),
@@ -483,6 +599,20 @@ CREATE INDEX idx_sessions_api_key ON postrider.sessions USING btree (api_key_id)
 CREATE INDEX idx_sessions_expires_at ON postrider.sessions USING btree (expires_at);
 CREATE INDEX idx_sessions_user ON postrider.sessions USING btree (user_id, created_at DESC, id DESC);
 
+CREATE TABLE postrider.signals (
+  id uuid NOT NULL DEFAULT postrider.uuid_generate_v7(),
+  project_id uuid NOT NULL,
+  type text NOT NULL,
+  data jsonb NOT NULL,
+  application_id uuid,
+  environment_name text,
+  created_at timestamp with time zone NOT NULL DEFAULT clock_timestamp(),
+  CONSTRAINT signals_pkey PRIMARY KEY (id)
+);
+ALTER TABLE postrider.signals ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_project ON postrider.signals
+  USING ((project_id = postrider.current_project()));
+
 CREATE TABLE postrider.statistics_progress (
   is_only boolean NOT NULL DEFAULT true,
   attempts_until timestamp with time zone NOT NULL,
@@ -527,28 +657,50 @@ CREATE POLICY own_project ON postrider.users
   WHERE ((member.user_id = users.id) AND (member.project_id = postrider.current_project())))));
 GRANT SELECT (id, email, name) ON postrider.users TO postrider_tenant;
 
+CREATE TABLE postrider.webhook_breakers (
+  webhook_id uuid NOT NULL,
+  project_id uuid NOT NULL,
+  opened_at timestamp with time zone NOT NULL,
+  probe_at timestamp with time zone NOT NULL,
+  failed_probes integer NOT NULL DEFAULT 0,
+  good_probes integer NOT NULL DEFAULT 0,
+  last_error text,
+  ends_at timestamp with time zone NOT NULL,
+  CONSTRAINT webhook_breakers_pkey PRIMARY KEY (webhook_id),
+  CONSTRAINT webhook_breakers_webhook_id_fkey FOREIGN KEY (webhook_id) REFERENCES postrider.webhooks(id) ON DELETE CASCADE,
+  CONSTRAINT webhook_breakers_failed_probes_check CHECK ((failed_probes >= 0)),
+  CONSTRAINT webhook_breakers_good_probes_check CHECK (((good_probes >= 0) AND (good_probes <= 10)))
+) WITH (fillfactor=50, autovacuum_vacuum_scale_factor=0.1);
+ALTER TABLE postrider.webhook_breakers ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_project ON postrider.webhook_breakers
+  USING ((project_id = postrider.current_project()));
+GRANT SELECT ON postrider.webhook_breakers TO postrider_tenant;
+
 CREATE VIEW postrider.webhook_deliveries WITH (security_invoker=true) AS
- SELECT delivery.id,
-    delivery.webhook_id,
-    delivery.event_id,
-    delivery.event_type,
-    COALESCE(delivery.payload, (event.payload)::jsonb) AS payload,
-    delivery.status,
-    delivery.attempts,
-    delivery.max_attempts,
-    delivery.scheduled_at,
-    delivery.last_attempt_at,
-    delivery.last_response_status,
-    delivery.last_response_body,
-    delivery.last_error,
-    delivery.delivered_at,
-    delivery.created_at,
-    delivery.project_id,
-    delivery.rescues,
-    delivery.max_rescues,
-    delivery.retried_at
-   FROM (postrider.deliveries delivery
-     LEFT JOIN postrider.events event ON (((event.project_id = delivery.project_id) AND (event.id = delivery.event_id))));
+ SELECT id,
+    webhook_id,
+    event_id,
+    event_type,
+    COALESCE(payload, (( SELECT event.payload
+           FROM postrider.events event
+          WHERE ((event.project_id = delivery.project_id) AND (event.id = delivery.event_id) AND (event.created_at = ( SELECT place.created_at
+                   FROM postrider.event_places place
+                  WHERE ((place.project_id = delivery.project_id) AND (place.id = delivery.event_id)))))))::jsonb) AS payload,
+    status,
+    attempts,
+    max_attempts,
+    scheduled_at,
+    last_attempt_at,
+    last_response_status,
+    last_response_body,
+    last_error,
+    delivered_at,
+    created_at,
+    project_id,
+    rescues,
+    max_rescues,
+    retried_at
+   FROM postrider.deliveries delivery;
 CREATE TRIGGER webhook_deliveries_write INSTEAD OF INSERT OR DELETE OR UPDATE ON postrider.webhook_deliveries FOR EACH ROW EXECUTE FUNCTION postrider.write_webhook_delivery();
 GRANT SELECT ON postrider.webhook_deliveries TO postrider_tenant;
 
@@ -567,7 +719,7 @@ CREATE TABLE postrider.webhook_delivery_attempts (
   CONSTRAINT webhook_delivery_attempts_pkey PRIMARY KEY (delivery_id, attempt),
   CONSTRAINT webhook_delivery_attempts_attempt_check CHECK ((attempt >= 1)),
   CONSTRAINT webhook_delivery_attempts_outcome_check CHECK ((outcome = ANY (ARRAY['delivered'::text, 'retry'::text, 'failed'::text, 'interrupted'::text])))
-);
+) PARTITION BY RANGE (delivery_id);
 CREATE INDEX idx_webhook_delivery_attempts_id ON postrider.webhook_delivery_attempts USING brin (id) WITH (pages_per_range='32', autosummarize='on');
 ALTER TABLE postrider.webhook_delivery_attempts ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_project ON postrider.webhook_delivery_attempts
@@ -601,15 +753,20 @@ CREATE TABLE postrider.webhook_event_types (
   updated_at timestamp with time zone NOT NULL DEFAULT now(),
   id uuid NOT NULL DEFAULT postrider.uuid_generate_v7(),
   version integer NOT NULL DEFAULT 1,
+  retention_days integer,
   CONSTRAINT webhook_event_types_pkey PRIMARY KEY (project_id, name),
   CONSTRAINT webhook_event_types_id_key UNIQUE (id),
   CONSTRAINT webhook_event_types_project_id_fkey FOREIGN KEY (project_id) REFERENCES postrider.projects(id) ON DELETE CASCADE,
   CONSTRAINT webhook_event_types_name_check CHECK (((name)::text ~ '^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$'::text)),
+  CONSTRAINT webhook_event_types_retention_days_check CHECK (((retention_days >= 1) AND (retention_days <= 3650))),
   CONSTRAINT webhook_event_types_version_check CHECK ((version >= 1))
 );
 CREATE INDEX idx_webhook_event_types_project ON postrider.webhook_event_types USING btree (project_id, created_at DESC, id DESC);
-CREATE TRIGGER webhook_event_types_audit AFTER INSERT OR DELETE OR UPDATE ON postrider.webhook_event_types FOR EACH ROW EXECUTE FUNCTION postrider.audit_change('event_type', 'name', 'project_id name description schema example deprecated version');
+CREATE TRIGGER webhook_event_types_audit AFTER INSERT OR DELETE OR UPDATE ON postrider.webhook_event_types FOR EACH ROW EXECUTE FUNCTION postrider.audit_change('event_type', 'name', 'project_id name description schema example deprecated version retention_days');
 CREATE TRIGGER webhook_event_types_keep_version AFTER INSERT OR DELETE OR UPDATE ON postrider.webhook_event_types FOR EACH ROW EXECUTE FUNCTION postrider.keep_event_type_version();
+CREATE TRIGGER webhook_event_types_note_retention_delete AFTER DELETE ON postrider.webhook_event_types FOR EACH ROW WHEN ((old.retention_days IS NOT NULL)) EXECUTE FUNCTION postrider.note_retention_rule('project_id');
+CREATE TRIGGER webhook_event_types_note_retention_insert AFTER INSERT ON postrider.webhook_event_types FOR EACH ROW WHEN ((new.retention_days IS NOT NULL)) EXECUTE FUNCTION postrider.note_retention_rule('project_id');
+CREATE TRIGGER webhook_event_types_note_retention_update AFTER UPDATE ON postrider.webhook_event_types FOR EACH ROW WHEN (((new.retention_days IS DISTINCT FROM old.retention_days) OR ((new.retention_days IS NOT NULL) AND ((new.name)::text <> (old.name)::text)))) EXECUTE FUNCTION postrider.note_retention_rule('project_id');
 CREATE TRIGGER webhook_event_types_number_version BEFORE INSERT OR UPDATE ON postrider.webhook_event_types FOR EACH ROW EXECUTE FUNCTION postrider.number_event_type_version();
 CREATE TRIGGER webhook_event_types_touch_updated_at BEFORE UPDATE ON postrider.webhook_event_types FOR EACH ROW EXECUTE FUNCTION postrider.touch_updated_at();
 ALTER TABLE postrider.webhook_event_types ENABLE ROW LEVEL SECURITY;
@@ -626,7 +783,7 @@ CREATE TABLE postrider.webhook_rates (
   refilled_at timestamp with time zone NOT NULL,
   CONSTRAINT webhook_rates_pkey PRIMARY KEY (webhook_id),
   CONSTRAINT webhook_rates_webhook_id_fkey FOREIGN KEY (webhook_id) REFERENCES postrider.webhooks(id) ON DELETE CASCADE
-) WITH (fillfactor=50);
+) WITH (fillfactor=50, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=1000);
 ALTER TABLE postrider.webhook_rates ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_project ON postrider.webhook_rates
   USING ((EXISTS ( SELECT
@@ -678,6 +835,7 @@ CREATE TABLE postrider.webhooks (
   payload_template json,
   filter text,
   shape_id uuid,
+  operational boolean NOT NULL DEFAULT false,
   CONSTRAINT webhooks_pkey PRIMARY KEY (id),
   CONSTRAINT webhooks_application_id_fkey FOREIGN KEY (project_id, application_id) REFERENCES postrider.applications(project_id, id) ON DELETE SET NULL (application_id),
   CONSTRAINT webhooks_created_by_id_fkey FOREIGN KEY (created_by_id) REFERENCES postrider.users(id) ON DELETE SET NULL,
@@ -701,20 +859,20 @@ CREATE TABLE postrider.webhooks (
   CONSTRAINT webhooks_url_check CHECK (((url)::text ~ '^https?://'::text))
 );
 CREATE INDEX idx_webhooks_application_id ON postrider.webhooks USING btree (application_id) WHERE (application_id IS NOT NULL);
+CREATE INDEX idx_webhooks_operational ON postrider.webhooks USING btree (project_id) WHERE (operational AND is_active);
 CREATE INDEX idx_webhooks_project_active ON postrider.webhooks USING btree (project_id, is_active) WHERE (is_active = true);
 CREATE INDEX idx_webhooks_project_created_at ON postrider.webhooks USING btree (project_id, created_at DESC, id DESC);
 CREATE INDEX idx_webhooks_project_id ON postrider.webhooks USING btree (project_id);
-CREATE TRIGGER webhooks_audit AFTER INSERT OR DELETE OR UPDATE ON postrider.webhooks FOR EACH ROW EXECUTE FUNCTION postrider.audit_change('webhook', 'id', 'id project_id name url event_types application_id environment_name is_active disabled_reason description header_names retry_seconds timeout_ms max_in_flight rate_per_second ordered public_key previous_public_key previous_secret_expires_at created_by_id payload_template filter shape_id');
-CREATE TRIGGER webhooks_delete_filtered AFTER DELETE ON postrider.webhooks FOR EACH ROW EXECUTE FUNCTION postrider.delete_filtered_of_webhook();
-CREATE TRIGGER webhooks_delete_statistics AFTER DELETE ON postrider.webhooks FOR EACH ROW EXECUTE FUNCTION postrider.delete_statistics_of_webhook();
+CREATE TRIGGER webhooks_audit AFTER INSERT OR DELETE OR UPDATE ON postrider.webhooks FOR EACH ROW EXECUTE FUNCTION postrider.audit_change('webhook', 'id', 'id project_id name url event_types application_id environment_name is_active disabled_reason description header_names retry_seconds timeout_ms max_in_flight rate_per_second ordered public_key previous_public_key previous_secret_expires_at created_by_id payload_template filter shape_id operational');
+CREATE TRIGGER webhooks_delete_rows AFTER DELETE ON postrider.webhooks FOR EACH ROW EXECUTE FUNCTION postrider.delete_rows_of_webhook();
 CREATE TRIGGER webhooks_keep_policy_insert AFTER INSERT ON postrider.webhooks FOR EACH ROW WHEN (((new.rate_per_second IS NOT NULL) OR new.ordered)) EXECUTE FUNCTION postrider.keep_policy();
 CREATE TRIGGER webhooks_keep_policy_update AFTER UPDATE ON postrider.webhooks FOR EACH ROW WHEN (((new.rate_per_second IS DISTINCT FROM old.rate_per_second) OR (new.ordered IS DISTINCT FROM old.ordered))) EXECUTE FUNCTION postrider.keep_policy();
 CREATE TRIGGER webhooks_keep_shape_insert AFTER INSERT ON postrider.webhooks FOR EACH ROW WHEN ((new.shape_id IS NOT NULL)) EXECUTE FUNCTION postrider.keep_shape();
 CREATE TRIGGER webhooks_keep_shape_update AFTER UPDATE ON postrider.webhooks FOR EACH ROW WHEN ((new.shape_id IS DISTINCT FROM old.shape_id)) EXECUTE FUNCTION postrider.keep_shape();
 CREATE TRIGGER webhooks_name_shape_insert BEFORE INSERT ON postrider.webhooks FOR EACH ROW WHEN (((new.payload_template IS NOT NULL) OR (new.filter IS NOT NULL) OR (new.shape_id IS NOT NULL))) EXECUTE FUNCTION postrider.name_shape();
 CREATE TRIGGER webhooks_name_shape_update BEFORE UPDATE OF payload_template, filter, shape_id ON postrider.webhooks FOR EACH ROW EXECUTE FUNCTION postrider.name_shape();
+CREATE TRIGGER webhooks_start_anew AFTER UPDATE ON postrider.webhooks FOR EACH ROW WHEN (((old.is_active IS DISTINCT FROM new.is_active) OR ((old.url)::text IS DISTINCT FROM (new.url)::text))) EXECUTE FUNCTION postrider.start_webhook_anew();
 CREATE TRIGGER webhooks_touch_updated_at BEFORE UPDATE ON postrider.webhooks FOR EACH ROW WHEN ((current_setting('postrider.reencrypting'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION postrider.touch_updated_at();
-CREATE TRIGGER webhooks_unqueue AFTER DELETE ON postrider.webhooks FOR EACH ROW EXECUTE FUNCTION postrider.unqueue_webhook();
 ALTER TABLE postrider.webhooks ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_project ON postrider.webhooks
   USING ((project_id = postrider.current_project()));
@@ -735,16 +893,65 @@ CREATE TABLE postrider.workers (
   CONSTRAINT workers_in_flight_check CHECK (((cardinality(in_flight) = cardinality(in_flight_attempts)) AND (cardinality(in_flight) = cardinality(in_flight_since))))
 ) WITH (fillfactor=10, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=1000);
 
+CREATE OR REPLACE FUNCTION postrider.add_partition(history text, name text, since timestamp with time zone, until timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  EXECUTE format(
+    'CREATE TABLE postrider.%I PARTITION OF postrider.%I FOR VALUES FROM (%s) TO (%s)',
+    name,
+    history,
+    postrider.partition_bound(history, since),
+    postrider.partition_bound(history, until)
+  );
+  -- Nobody is granted anything on it; were they, they would see nothing.
+  EXECUTE format('ALTER TABLE postrider.%I ENABLE ROW LEVEL SECURITY', name);
+  IF history = 'deliveries' THEN
+    EXECUTE format('CREATE UNIQUE INDEX ON postrider.%I (event_id, webhook_id)', name);
+    -- Results update rows in their page; what is not finished is vacuumed soon.
+    EXECUTE format(
+      'ALTER TABLE postrider.%I SET (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.05)',
+      name
+    );
+  END IF;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.add_partition(text,text,timestamp with time zone,timestamp with time zone) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.admit_event_ids(project_id uuid, ids uuid[], created_at timestamp with time zone DEFAULT now())
+ RETURNS uuid[]
+ LANGUAGE plpgsql
+AS $function$
+  DECLARE
+    admitted uuid[];
+  BEGIN
+    WITH new AS (
+      INSERT INTO postrider.event_ids (project_id, id, created_at)
+      SELECT admit_event_ids.project_id, given.id, admit_event_ids.created_at
+      FROM (SELECT DISTINCT given.id FROM unnest(ids) AS given (id)) AS given
+      ORDER BY given.id
+      ON CONFLICT DO NOTHING
+      RETURNING event_ids.id
+    )
+    SELECT COALESCE(array_agg(new.id), '{}') INTO admitted
+    FROM new;
+    RETURN admitted;
+  END
+  $function$;
+REVOKE ALL ON FUNCTION postrider.admit_event_ids(uuid,uuid[],timestamp with time zone) FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION postrider.admit_tenant_role()
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 BEGIN
-  PERFORM postrider.admit_tenant_role_before_shaping();
+  PERFORM postrider.admit_tenant_role_before_partitions();
   GRANT SELECT ON
-    postrider.webhook_shapes,
-    postrider.filtered_deliveries
+    postrider.event_ids,
+    postrider.event_places
     TO postrider_tenant;
 END
 $function$;
@@ -782,6 +989,34 @@ END
 $function$;
 REVOKE ALL ON FUNCTION postrider.admit_tenant_role_before_jobs() FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION postrider.admit_tenant_role_before_partitions()
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  PERFORM postrider.admit_tenant_role_before_retention();
+  GRANT UPDATE (retention_days, payload_retention_days, backlog_limit) ON postrider.projects TO postrider_tenant;
+  GRANT EXECUTE ON FUNCTION postrider.erase_event(uuid, uuid) TO postrider_tenant;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.admit_tenant_role_before_partitions() FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.admit_tenant_role_before_retention()
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  PERFORM postrider.admit_tenant_role_before_signals();
+  GRANT SELECT ON
+    postrider.failing_webhooks,
+    postrider.webhook_breakers
+    TO postrider_tenant;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.admit_tenant_role_before_retention() FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION postrider.admit_tenant_role_before_shaping()
  RETURNS void
  LANGUAGE plpgsql
@@ -796,6 +1031,21 @@ BEGIN
 END
 $function$;
 REVOKE ALL ON FUNCTION postrider.admit_tenant_role_before_shaping() FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.admit_tenant_role_before_signals()
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  PERFORM postrider.admit_tenant_role_before_shaping();
+  GRANT SELECT ON
+    postrider.webhook_shapes,
+    postrider.filtered_deliveries
+    TO postrider_tenant;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.admit_tenant_role_before_signals() FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION postrider.admit_tenant_role_before_statistics()
  RETURNS void
@@ -1056,6 +1306,51 @@ CREATE OR REPLACE FUNCTION postrider.auditable(given jsonb)
 RETURN (given || CASE WHEN (jsonb_typeof((given -> 'headers'::text)) = 'object'::text) THEN jsonb_build_object('header_names', (SELECT jsonb_agg(name.name ORDER BY (name.name COLLATE "C")) AS jsonb_agg FROM jsonb_object_keys((auditable.given -> 'headers'::text)) name(name))) ELSE '{}'::jsonb END);
 REVOKE ALL ON FUNCTION postrider.auditable(jsonb) FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION postrider.begin_event_ids()
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  CREATE OR REPLACE FUNCTION postrider.admit_event_ids(
+    project_id uuid,
+    ids uuid[],
+    created_at timestamptz DEFAULT now()
+  )
+  RETURNS uuid[]
+  LANGUAGE plpgsql
+  AS $$
+  BEGIN
+    INSERT INTO postrider.event_ids (project_id, id, created_at)
+    SELECT admit_event_ids.project_id, given.id, admit_event_ids.created_at
+    FROM (SELECT DISTINCT given.id FROM unnest(ids) AS given (id)) AS given
+    ORDER BY given.id
+    ON CONFLICT DO NOTHING;
+    RETURN ids;
+  END
+  $$;
+
+  CREATE OR REPLACE FUNCTION postrider.hold_event_ids(project_id uuid, ids uuid[])
+  RETURNS uuid[]
+  LANGUAGE plpgsql
+  AS $$
+  BEGIN
+    INSERT INTO postrider.event_ids AS known (project_id, id, created_at, late)
+    SELECT event.project_id, event.id, event.created_at, true
+    FROM postrider.events AS event
+    WHERE event.project_id = hold_event_ids.project_id
+      AND event.id = ANY(ids)
+    ORDER BY event.id
+    ON CONFLICT ON CONSTRAINT event_ids_pkey DO UPDATE
+    SET created_at = EXCLUDED.created_at,
+        late = true;
+    RETURN ids;
+  END
+  $$;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.begin_event_ids() FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION postrider.check_event(path text, type text, data jsonb, environment_name text, "timestamp" timestamp with time zone)
  RETURNS void
  LANGUAGE plpgsql
@@ -1147,7 +1442,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION postrider.check_fields(jsonb) FROM PUBLIC;
 
-CREATE OR REPLACE FUNCTION postrider.claim_deliveries(worker_id uuid, now timestamp with time zone, wanted integer, max_held integer, after_webhook_id uuid, held_webhook_ids uuid[], held_counts integer[], known_webhook_ids uuid[], known_most integer[], finished uuid[])
+CREATE OR REPLACE FUNCTION postrider.claim_deliveries(worker_id uuid, now timestamp with time zone, wanted integer, max_held integer, after_webhook_id uuid, held_webhook_ids uuid[], held_counts integer[], known_webhook_ids uuid[], known_most integer[], finished uuid[], known_queues uuid[] DEFAULT NULL::uuid[], known_since timestamp with time zone[] DEFAULT NULL::timestamp with time zone[])
  RETURNS SETOF postrider.claimable_deliveries
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1170,6 +1465,7 @@ BEGIN
       false AS is_wrapped,
       false AS is_queue
     FROM life
+    WHERE claim_deliveries.known_queues IS NULL
     UNION ALL
     SELECT next.webhook_id, next.is_wrapped, true
     FROM queues
@@ -1195,8 +1491,16 @@ BEGIN
       OR next.webhook_id <= claim_deliveries.after_webhook_id
   ),
   candidates AS MATERIALIZED (
-    SELECT due.place, queues.webhook_id, webhook.rate_per_second
-    FROM queues
+    SELECT due.place, queues.webhook_id, webhook.rate_per_second, breaker.webhook_id IS NOT NULL AS is_probe
+    FROM (
+      SELECT queues.webhook_id, '-infinity'::timestamptz AS since
+      FROM queues
+      WHERE queues.is_queue
+      UNION ALL
+      SELECT known.webhook_id, known.since
+      FROM life
+      CROSS JOIN unnest(known_queues, known_since) AS known (webhook_id, since)
+    ) AS queues
     CROSS JOIN LATERAL (
       SELECT webhook.rate_per_second, webhook.max_in_flight
       FROM postrider.webhooks AS webhook
@@ -1212,6 +1516,22 @@ BEGIN
       FOR UPDATE SKIP LOCKED
     ) AS rate
       ON true
+    LEFT JOIN LATERAL (
+      SELECT breaker.webhook_id
+      FROM postrider.webhook_breakers AS breaker
+      WHERE breaker.webhook_id = queues.webhook_id
+        AND breaker.ends_at > claim_deliveries.now
+      OFFSET 0
+    ) AS breaker
+      ON true
+    LEFT JOIN LATERAL (
+      SELECT 1 << probe.good_probes AS count
+      FROM postrider.webhook_breakers AS probe
+      WHERE probe.webhook_id = breaker.webhook_id
+        AND probe.probe_at <= claim_deliveries.now
+      FOR UPDATE SKIP LOCKED
+    ) AS probe
+      ON true
     CROSS JOIN LATERAL (
       SELECT LEAST(
         COALESCE(
@@ -1224,6 +1544,12 @@ BEGIN
           -- Another worker is counting them.
           WHEN rate.tokens IS NULL THEN 0
           ELSE FLOOR(rate.tokens)
+        END,
+        CASE
+          WHEN breaker.webhook_id IS NULL THEN wanted
+          -- It is not time for the next probe, or another worker is just taking it.
+          WHEN probe.count IS NULL THEN 0
+          ELSE probe.count
         END
       ) AS count
     ) AS room
@@ -1231,12 +1557,12 @@ BEGIN
       SELECT queued.ctid AS place
       FROM postrider.delivery_queue AS queued
       WHERE queued.webhook_id = queues.webhook_id
+        AND queued.scheduled_at >= queues.since
         AND queued.scheduled_at <= claim_deliveries.now + interval '10 milliseconds'
       ORDER BY queued.scheduled_at
       LIMIT GREATEST(room.count, 0)
       FOR UPDATE SKIP LOCKED
     ) AS due
-    WHERE queues.is_queue
     LIMIT wanted
   ),
   taken AS (
@@ -1246,9 +1572,14 @@ BEGIN
   ),
   claimed AS MATERIALIZED (
     SELECT delivery.id, delivery.attempts + delivery.rescues + 1 AS attempt
-    FROM postrider.deliveries AS delivery
-    WHERE delivery.id = ANY(ARRAY(SELECT taken.delivery_id FROM taken))
-      AND delivery.status IN ('pending', 'delivering')
+    FROM taken
+    CROSS JOIN LATERAL (
+      SELECT history.id, history.attempts, history.rescues
+      FROM postrider.deliveries AS history
+      WHERE history.id = taken.delivery_id
+        AND history.status IN ('pending', 'delivering')
+      OFFSET 0
+    ) AS delivery
   ),
   spent AS (
     UPDATE postrider.webhook_rates AS rate
@@ -1261,6 +1592,16 @@ BEGIN
       GROUP BY candidates.webhook_id, candidates.rate_per_second
     ) AS taken
     WHERE rate.webhook_id = taken.webhook_id
+  ),
+  probed AS (
+    UPDATE postrider.webhook_breakers AS breaker
+    SET failed_probes = breaker.failed_probes + 1,
+        probe_at = claim_deliveries.now + postrider.probe_interval(breaker.failed_probes + 1)
+    WHERE breaker.webhook_id = ANY(ARRAY(
+      SELECT candidates.webhook_id
+      FROM candidates
+      WHERE candidates.is_probe
+    ))
   ),
   held AS (
     SELECT
@@ -1293,12 +1634,64 @@ BEGIN
     WHERE worker.id = claim_deliveries.worker_id
       AND EXISTS (SELECT FROM claimed)
   )
-  SELECT claimable.*
-  FROM postrider.claimable_deliveries AS claimable
-  WHERE claimable.id = ANY(ARRAY(SELECT claimed.id FROM claimed));
+  SELECT
+    claimable.id,
+    claimable.webhook_id,
+    claimable.project_id,
+    claimable.event_id,
+    claimable.event_type,
+    claimable.payload,
+    claimable.attempts,
+    claimable.max_attempts,
+    claimable.rescues,
+    claimable.max_rescues,
+    claimable.status,
+    claimable.url,
+    claimable.secret,
+    claimable.previous_secret,
+    claimable.previous_secret_expires_at,
+    claimable.headers,
+    claimable.retry_seconds,
+    claimable.timeout_ms,
+    claimable.max_in_flight,
+    claimable.ordered,
+    claimable.shape_id,
+    claimable.webhook_id = ANY(ARRAY(
+      SELECT candidates.webhook_id
+      FROM candidates
+      WHERE candidates.is_probe
+    )),
+    claimable.traceparent
+  FROM claimed
+  CROSS JOIN LATERAL (
+    SELECT *
+    FROM postrider.claimable_deliveries AS claimable
+    WHERE claimable.id = claimed.id
+    OFFSET 0
+  ) AS claimable;
 END
 $function$;
-REVOKE ALL ON FUNCTION postrider.claim_deliveries(uuid,timestamp with time zone,integer,integer,uuid,uuid[],integer[],uuid[],integer[],uuid[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION postrider.claim_deliveries(uuid,timestamp with time zone,integer,integer,uuid,uuid[],integer[],uuid[],integer[],uuid[],uuid[],timestamp with time zone[]) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.close_deliveries(part text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  -- Whoever closed it before did not come to its end.
+  PERFORM postrider.reopen_deliveries(part);
+  EXECUTE format(
+    'CREATE TRIGGER closed_update BEFORE UPDATE ON postrider.%I FOR EACH ROW WHEN (OLD.status IN (''delivered'', ''failed'') AND NEW.status NOT IN (''delivered'', ''failed'')) EXECUTE FUNCTION postrider.keep_finished()',
+    part
+  );
+  EXECUTE format(
+    'CREATE TRIGGER closed_insert BEFORE INSERT ON postrider.%I FOR EACH ROW EXECUTE FUNCTION postrider.keep_finished()',
+    part
+  );
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.close_deliveries(text) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION postrider.compact_length(data jsonb)
  RETURNS bigint
@@ -1319,55 +1712,82 @@ CREATE OR REPLACE FUNCTION postrider.delete_attempts_of_deliveries()
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
 AS $function$
 BEGIN
-  DELETE FROM postrider.webhook_delivery_attempts
-  WHERE delivery_id = ANY(ARRAY(SELECT deleted.id FROM deleted));
+  DELETE FROM postrider.webhook_delivery_attempts AS attempt
+  USING deleted
+  WHERE attempt.delivery_id = deleted.id;
   RETURN NULL;
 END
 $function$;
 REVOKE ALL ON FUNCTION postrider.delete_attempts_of_deliveries() FROM PUBLIC;
 
-CREATE OR REPLACE FUNCTION postrider.delete_events_of_project()
+CREATE OR REPLACE FUNCTION postrider.delete_rows_of_project()
  RETURNS trigger
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
+DECLARE
+  deletion_id uuid;
 BEGIN
-  DELETE FROM postrider.events WHERE project_id = OLD.id;
+  INSERT INTO postrider.deletions (project_id)
+  VALUES (OLD.id)
+  RETURNING id INTO deletion_id;
+  PERFORM postrider.step_deletion(deletion_id, 500);
   RETURN NULL;
 END
 $function$;
-REVOKE ALL ON FUNCTION postrider.delete_events_of_project() FROM PUBLIC;
+REVOKE ALL ON FUNCTION postrider.delete_rows_of_project() FROM PUBLIC;
 
-CREATE OR REPLACE FUNCTION postrider.delete_filtered_of_webhook()
+CREATE OR REPLACE FUNCTION postrider.delete_rows_of_webhook()
  RETURNS trigger
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
+DECLARE
+  deletion_id uuid;
+  is_one_of_many boolean := (
+    SELECT COUNT(*) > 5
+    FROM (
+      SELECT
+      FROM postrider.deletions AS deletion
+      WHERE deletion.project_id = OLD.project_id
+        AND deletion.created_at = now()
+      LIMIT 6
+    ) AS deletion
+  );
 BEGIN
-  DELETE FROM postrider.filtered_deliveries WHERE webhook_id = OLD.id;
+  INSERT INTO postrider.deletions (project_id, webhook_id)
+  VALUES (OLD.project_id, OLD.id)
+  RETURNING id INTO deletion_id;
+  IF NOT is_one_of_many THEN
+    PERFORM postrider.step_deletion(deletion_id, CASE
+      WHEN EXISTS (SELECT FROM postrider.projects AS project WHERE project.id = OLD.project_id) THEN 500
+      ELSE 100
+    END);
+  END IF;
   RETURN NULL;
 END
 $function$;
-REVOKE ALL ON FUNCTION postrider.delete_filtered_of_webhook() FROM PUBLIC;
+REVOKE ALL ON FUNCTION postrider.delete_rows_of_webhook() FROM PUBLIC;
 
-CREATE OR REPLACE FUNCTION postrider.delete_statistics_of_webhook()
+CREATE OR REPLACE FUNCTION postrider.delete_signals_of_project()
  RETURNS trigger
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 BEGIN
-  DELETE FROM postrider.attempt_statistics
-  WHERE project_id = OLD.project_id
-    AND webhook_id = OLD.id;
+  DELETE FROM postrider.signals WHERE project_id = OLD.id;
   RETURN NULL;
 END
 $function$;
-REVOKE ALL ON FUNCTION postrider.delete_statistics_of_webhook() FROM PUBLIC;
+REVOKE ALL ON FUNCTION postrider.delete_signals_of_project() FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION postrider.deliveries_of_same_event(project_id uuid, path text, id uuid, type text, data jsonb, application_id uuid, environment_name text, "timestamp" timestamp with time zone)
  RETURNS integer
@@ -1388,11 +1808,20 @@ BEGIN
         deliveries_of_same_event."timestamp" IS NULL
         OR event."timestamp" = date_trunc('milliseconds', deliveries_of_same_event."timestamp")
       )
-      AND event.payload::jsonb -> 'data' IS NOT DISTINCT FROM deliveries_of_same_event.data
+      AND (
+        event.payload_expired_at IS NOT NULL
+        OR event.payload::jsonb -> 'data' IS NOT DISTINCT FROM deliveries_of_same_event.data
+      )
   INTO deliveries, same
   FROM postrider.events AS event
   WHERE event.project_id = deliveries_of_same_event.project_id
-    AND event.id = deliveries_of_same_event.id;
+    AND event.id = deliveries_of_same_event.id
+    AND event.created_at = (
+      SELECT place.created_at
+      FROM postrider.event_places AS place
+      WHERE place.project_id = deliveries_of_same_event.project_id
+        AND place.id = deliveries_of_same_event.id
+    );
 
   IF NOT FOUND THEN
     RAISE EXCEPTION '%id % was being removed while it was published again: try again', path, id
@@ -1423,6 +1852,47 @@ END
 $function$;
 REVOKE ALL ON FUNCTION postrider.disable_webhooks_of_application() FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION postrider.end_open_partitions(ends_at timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  parent text;
+  key text;
+  begins_at timestamptz;
+  part text;
+BEGIN
+  -- In the order in which publishing and recording take them.
+  LOCK TABLE ONLY postrider.events, ONLY postrider.deliveries, ONLY postrider.webhook_delivery_attempts
+    IN ACCESS EXCLUSIVE MODE;
+  FOR parent, key IN
+    VALUES ('deliveries', 'id'), ('webhook_delivery_attempts', 'delivery_id'), ('events', 'created_at')
+  LOOP
+    SELECT standing.since INTO begins_at
+    FROM postrider.history_partitions AS standing
+    WHERE standing.history = parent
+      AND standing.partition = parent || '_open';
+    -- Where there is none, another tool makes them. Or somebody else was here while we waited for the lock.
+    CONTINUE WHEN NOT FOUND OR ends_at <= begins_at;
+    part := postrider.partition_name(parent, begins_at);
+    EXECUTE format('ALTER TABLE postrider.%I DETACH PARTITION postrider.%I', parent, parent || '_open');
+    EXECUTE format('ALTER TABLE postrider.%I RENAME TO %I', parent || '_open', part);
+    PERFORM postrider.add_partition(parent, parent || '_open', ends_at, postrider.open_until(parent));
+    EXECUTE format(
+      'WITH moved AS (DELETE FROM postrider.%I WHERE %I >= %s RETURNING *) INSERT INTO postrider.%I SELECT * FROM moved',
+      part, key, postrider.partition_bound(parent, ends_at), parent
+    );
+    EXECUTE format(
+      'ALTER TABLE postrider.%I ATTACH PARTITION postrider.%I FOR VALUES FROM (%s) TO (%s)',
+      parent, part, postrider.partition_bound(parent, begins_at), postrider.partition_bound(parent, ends_at)
+    );
+    EXECUTE format('ALTER TABLE postrider.%I DROP CONSTRAINT IF EXISTS within_bounds', part);
+  END LOOP;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.end_open_partitions(timestamp with time zone) FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION postrider.envelope(project_id uuid, id uuid, type text, data text, application_id uuid, environment_name text, "timestamp" timestamp with time zone)
  RETURNS text
  LANGUAGE sql
@@ -1430,6 +1900,107 @@ CREATE OR REPLACE FUNCTION postrider.envelope(project_id uuid, id uuid, type tex
 RETURN ((((((((((((('{"id":"'::text || id) || '","timestamp":"'::text) || to_char(("timestamp" AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'::text)) || '","type":"'::text) || type) || '","api_version":"v1","project_id":"'::text) || project_id) || '"'::text) || COALESCE(((',"application_id":"'::text || application_id) || '"'::text), ''::text)) || COALESCE((',"environment_name":'::text || to_json(environment_name)), ''::text)) || ',"data":'::text) || data) || '}'::text);
 REVOKE ALL ON FUNCTION postrider.envelope(uuid,uuid,text,text,uuid,text,timestamp with time zone) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION postrider.envelope(uuid,uuid,text,text,uuid,text,timestamp with time zone) TO postrider_tenant;
+
+CREATE OR REPLACE FUNCTION postrider.erase_event(project_id uuid, id uuid)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+DECLARE
+  is_there boolean;
+  delivery_ids uuid[];
+  in_flight integer;
+  filtered integer;
+BEGIN
+  -- For another project there is none.
+  IF erase_event.project_id IS DISTINCT FROM COALESCE(postrider.current_project(), erase_event.project_id) THEN
+    RETURN false;
+  END IF;
+
+  PERFORM
+  FROM postrider.events AS event
+  WHERE event.project_id = erase_event.project_id
+    AND event.id = erase_event.id
+    AND event.created_at = (
+      SELECT place.created_at
+      FROM postrider.event_places AS place
+      WHERE place.project_id = erase_event.project_id
+        AND place.id = erase_event.id
+    )
+  FOR UPDATE;
+  is_there := FOUND;
+  delivery_ids := ARRAY(
+    SELECT delivery.id
+    FROM postrider.deliveries AS delivery
+    WHERE delivery.event_id = erase_event.id
+      AND delivery.project_id = erase_event.project_id
+    ORDER BY delivery.id
+    FOR UPDATE
+  );
+  SELECT COUNT(*)::integer
+  INTO in_flight
+  FROM postrider.workers AS worker
+  CROSS JOIN LATERAL unnest(worker.in_flight, worker.in_flight_attempts) AS entry (id, attempt)
+  JOIN postrider.deliveries AS delivery
+    ON delivery.id = entry.id
+    AND delivery.attempts + delivery.rescues + 1 = entry.attempt
+    AND delivery.status IN ('pending', 'delivering')
+  WHERE entry.id = ANY(delivery_ids);
+
+  DELETE FROM postrider.delivery_queue AS queued
+  USING postrider.deliveries AS delivery
+  WHERE delivery.id = ANY(delivery_ids)
+    AND queued.webhook_id = delivery.webhook_id
+    AND queued.scheduled_at = delivery.scheduled_at
+    AND queued.delivery_id = delivery.id;
+  DELETE FROM postrider.delivery_schedule AS waiting
+  USING postrider.deliveries AS delivery
+  WHERE delivery.id = ANY(delivery_ids)
+    AND waiting.scheduled_at = delivery.scheduled_at
+    AND waiting.delivery_id = delivery.id;
+  DELETE FROM postrider.delivery_line_waiting AS lined
+  USING postrider.deliveries AS delivery
+  WHERE delivery.id = ANY(delivery_ids)
+    AND lined.webhook_id = delivery.webhook_id
+    AND lined.delivery_id = delivery.id;
+  DELETE FROM postrider.deliveries AS delivery
+  WHERE delivery.project_id = erase_event.project_id
+    AND delivery.id = ANY(delivery_ids);
+
+  DELETE FROM postrider.filtered_deliveries AS kept_back
+  WHERE kept_back.project_id = erase_event.project_id
+    AND kept_back.event_id = erase_event.id;
+  GET DIAGNOSTICS filtered = ROW_COUNT;
+  IF NOT is_there AND filtered = 0 AND delivery_ids = '{}' THEN
+    RETURN false;
+  END IF;
+  -- What is to be told of one that failed, and was not told yet.
+  DELETE FROM postrider.signals AS signal
+  WHERE signal.project_id = erase_event.project_id
+    AND signal.data ->> 'event_id' = erase_event.id::text;
+  DELETE FROM postrider.events AS event
+  WHERE event.project_id = erase_event.project_id
+    AND event.id = erase_event.id
+    AND event.created_at = (
+      SELECT place.created_at
+      FROM postrider.event_places AS place
+      WHERE place.project_id = erase_event.project_id
+        AND place.id = erase_event.id
+    );
+
+  PERFORM postrider.audit_as(
+    NULL, erase_event.project_id, 'event.erased', 'event', erase_event.id::text,
+    jsonb_build_object('deliveries', cardinality(delivery_ids), 'in_flight', in_flight), NULL
+  );
+  RETURN true;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.erase_event(uuid,uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION postrider.erase_event(uuid,uuid) TO postrider_tenant;
 
 CREATE OR REPLACE FUNCTION postrider.event_path(is_batch boolean, ordinality integer)
  RETURNS text
@@ -1522,6 +2093,26 @@ END
 $function$;
 REVOKE ALL ON FUNCTION postrider.event_uuid(text,jsonb,text) FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION postrider.forget_event_ids()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+AS $function$
+BEGIN
+  DELETE FROM postrider.event_ids AS known
+  USING deleted
+  WHERE known.project_id = deleted.project_id
+    AND known.id = deleted.id
+    AND known.created_at = deleted.created_at;
+  RETURN NULL;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.forget_event_ids() FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION postrider.forget_failed_deliveries()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1535,6 +2126,33 @@ BEGIN
 END
 $function$;
 REVOKE ALL ON FUNCTION postrider.forget_failed_deliveries() FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.hold_event_ids(project_id uuid, ids uuid[])
+ RETURNS uuid[]
+ LANGUAGE plpgsql
+AS $function$
+  DECLARE
+    held uuid[];
+  BEGIN
+    PERFORM
+    FROM postrider.event_ids AS known
+    WHERE known.project_id = hold_event_ids.project_id
+      AND known.id = ANY(ids)
+    ORDER BY known.id
+    FOR NO KEY UPDATE;
+    WITH marked AS (
+      UPDATE postrider.event_ids AS known
+      SET late = true
+      WHERE known.project_id = hold_event_ids.project_id
+        AND known.id = ANY(ids)
+      RETURNING known.id
+    )
+    SELECT COALESCE(array_agg(marked.id), '{}') INTO held
+    FROM marked;
+    RETURN held;
+  END
+  $function$;
+REVOKE ALL ON FUNCTION postrider.hold_event_ids(uuid,uuid[]) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION postrider.keep_audit_log()
  RETURNS trigger
@@ -1596,6 +2214,21 @@ END
 $function$;
 REVOKE ALL ON FUNCTION postrider.keep_event_type_version() FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION postrider.keep_finished()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  IF TG_OP = 'INSERT' THEN
+    RAISE EXCEPTION 'this part of the history is being dropped: try again'
+      USING ERRCODE = 'serialization_failure';
+  END IF;
+  RETURN NULL;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.keep_finished() FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION postrider.keep_policy()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1654,6 +2287,32 @@ END
 $function$;
 REVOKE ALL ON FUNCTION postrider.keep_shape() FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION postrider.moment_of_bound(bound text)
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+RETURN CASE WHEN (bound = 'MINVALUE'::text) THEN '-infinity'::timestamp with time zone WHEN (bound = 'MAXVALUE'::text) THEN 'infinity'::timestamp with time zone WHEN (bound ~ '^''[0-9a-f]{8}-[0-9a-f]{4}-7000-8000-000000000000''$'::text) THEN to_timestamp((((((('x'::text || lpad(translate("left"(bound, 14), '''-'::text, ''::text), 16, '0'::text)))::bit(64))::bigint)::numeric / 1000.0))::double precision) ELSE (btrim(bound, ''''::text))::timestamp with time zone END;
+REVOKE ALL ON FUNCTION postrider.moment_of_bound(text) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.move_event_id()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  UPDATE postrider.event_ids AS known
+  SET project_id = NEW.project_id,
+      id = NEW.id,
+      created_at = NEW.created_at
+  WHERE known.project_id = OLD.project_id
+    AND known.id = OLD.id;
+  RETURN NEW;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.move_event_id() FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION postrider.name_shape()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1677,6 +2336,54 @@ END
 $function$;
 REVOKE ALL ON FUNCTION postrider.name_shape() FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION postrider.note_event_ids(after_project_id uuid, after_id uuid, most integer)
+ RETURNS TABLE(project_id uuid, id uuid, count integer)
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+ SET enable_sort TO 'off'
+AS $function$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
+  WITH next AS MATERIALIZED (
+    SELECT event.project_id, event.id, event.created_at
+    FROM postrider.events AS event
+    WHERE (event.project_id, event.id) > (after_project_id, after_id)
+    ORDER BY event.project_id, event.id
+    LIMIT most
+  ),
+  noted AS (
+    INSERT INTO postrider.event_ids AS known (project_id, id, created_at, late)
+    SELECT
+      next.project_id,
+      next.id,
+      next.created_at,
+      EXISTS (
+        SELECT
+        FROM postrider.deliveries AS delivery
+        WHERE delivery.event_id = next.id
+          AND delivery.project_id = next.project_id
+          AND delivery.created_at <> next.created_at
+        OFFSET 0
+      )
+    FROM next
+    ON CONFLICT (project_id, id) DO UPDATE
+    SET created_at = EXCLUDED.created_at,
+        late = known.late OR EXCLUDED.late
+    -- Written down anew each time otherwise, when this is begun again.
+    WHERE known.created_at <> EXCLUDED.created_at
+      OR (EXCLUDED.late AND NOT known.late)
+  )
+  SELECT next.project_id, next.id, (SELECT COUNT(*)::integer FROM next)
+  FROM next
+  ORDER BY next.project_id DESC, next.id DESC
+  LIMIT 1;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.note_event_ids(uuid,uuid,integer) FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION postrider.note_failed_delivery()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1690,6 +2397,22 @@ BEGIN
     ON CONFLICT (delivery_id) DO UPDATE
     SET webhook_id = EXCLUDED.webhook_id,
         created_at = EXCLUDED.created_at;
+    IF TG_OP = 'UPDATE' THEN
+      IF OLD.status <> 'failed' AND NEW.last_error IS DISTINCT FROM 'cancelled' THEN
+        PERFORM postrider.signal(webhook, 'delivery.failed', jsonb_build_object(
+          'delivery_id', NEW.id,
+          'event_id', NEW.event_id,
+          'event_type', NEW.event_type,
+          'attempts', NEW.attempts,
+          'error', NEW.last_error,
+          'response_status', NEW.last_response_status,
+          'created_at', postrider.utc_text(NEW.created_at),
+          'failed_at', postrider.utc_text(clock_timestamp())
+        ))
+        FROM postrider.webhooks AS webhook
+        WHERE webhook.id = NEW.webhook_id;
+      END IF;
+    END IF;
   ELSE
     DELETE FROM postrider.failed_deliveries WHERE delivery_id = NEW.id;
   END IF;
@@ -1697,6 +2420,31 @@ BEGIN
 END
 $function$;
 REVOKE ALL ON FUNCTION postrider.note_failed_delivery() FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.note_retention_rule()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  changed uuid := CASE TG_OP WHEN 'DELETE' THEN to_jsonb(OLD) ELSE to_jsonb(NEW) END ->> TG_ARGV[0];
+BEGIN
+  INSERT INTO postrider.project_retention (project_id)
+  SELECT project.id
+  FROM postrider.projects AS project
+  WHERE project.id = changed
+  ON CONFLICT (project_id) DO UPDATE
+  SET due_at = EXCLUDED.due_at,
+      phase = EXCLUDED.phase,
+      last_created_at = EXCLUDED.last_created_at,
+      last_id = EXCLUDED.last_id,
+      payloads_from = EXCLUDED.payloads_from,
+      payloads_left_at = NULL;
+  RETURN NULL;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.note_retention_rule() FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION postrider.number_event_type_version()
  RETURNS trigger
@@ -1713,6 +2461,278 @@ BEGIN
 END
 $function$;
 REVOKE ALL ON FUNCTION postrider.number_event_type_version() FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.open_until(history text)
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+RETURN (CASE history WHEN 'events'::text THEN 'infinity'::text ELSE '2200-01-01T00:00:00Z'::text END)::timestamp with time zone;
+REVOKE ALL ON FUNCTION postrider.open_until(text) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.partition_bound(history text, moment timestamp with time zone)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+RETURN CASE WHEN (moment = '-infinity'::timestamp with time zone) THEN 'MINVALUE'::text WHEN (moment = 'infinity'::timestamp with time zone) THEN 'MAXVALUE'::text WHEN (history = 'events'::text) THEN quote_literal(to_char((moment AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD HH24:MI:SS.US"+00"'::text)) ELSE quote_literal(postrider.uuid_at(moment)) END;
+REVOKE ALL ON FUNCTION postrider.partition_bound(text,timestamp with time zone) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.partition_history(ends_at timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  views text[];
+  policies text[];
+  statement text;
+BEGIN
+  -- Whoever reads a view holds it before its tables: were it the other way round here, each would wait for the other. That it
+  -- is given to its owner changes nothing, and locks it.
+  FOR statement IN
+    SELECT format('ALTER VIEW %s OWNER TO %I', view.oid::regclass, pg_get_userbyid(view.relowner))
+    FROM pg_class AS view
+    WHERE view.oid = ANY(postrider.views_of_history())
+  LOOP
+    EXECUTE statement;
+  END LOOP;
+  LOCK TABLE postrider.events, postrider.deliveries, postrider.webhook_delivery_attempts IN ACCESS EXCLUSIVE MODE;
+
+  -- Policies and views are of a table, not of a name.
+  SELECT array_agg(format(
+    'CREATE POLICY %I ON %s USING (%s)', polname, polrelid::regclass, pg_get_expr(polqual, polrelid)
+  ))
+  INTO policies
+  FROM pg_policy
+  WHERE polrelid IN (
+    'postrider.deliveries'::regclass,
+    'postrider.webhook_delivery_attempts'::regclass,
+    'postrider.events'::regclass
+  );
+  SELECT array_agg(format(
+    'CREATE OR REPLACE VIEW %s %s AS %s',
+    view.oid::regclass,
+    'WITH (' || array_to_string(view.reloptions, ', ') || ')',
+    pg_get_viewdef(view.oid)
+  ))
+  INTO views
+  FROM pg_class AS view
+  WHERE view.oid = ANY(postrider.views_of_history())
+    AND view.oid <> 'postrider.event_places'::regclass;
+
+  PERFORM postrider.partition_table('deliveries', 'id', ends_at);
+  PERFORM postrider.partition_table('webhook_delivery_attempts', 'delivery_id', ends_at);
+  PERFORM postrider.partition_table('events', 'created_at', ends_at);
+
+  CREATE OR REPLACE VIEW postrider.event_places
+  WITH (security_invoker = true)
+  AS
+  SELECT known.project_id, known.id, known.created_at
+  FROM postrider.event_ids AS known;
+  FOREACH statement IN ARRAY policies || views LOOP
+    EXECUTE statement;
+  END LOOP;
+
+  CREATE OR REPLACE FUNCTION postrider.admit_event_ids(
+    project_id uuid,
+    ids uuid[],
+    created_at timestamptz DEFAULT now()
+  )
+  RETURNS uuid[]
+  LANGUAGE plpgsql
+  AS $$
+  DECLARE
+    admitted uuid[];
+  BEGIN
+    WITH new AS (
+      INSERT INTO postrider.event_ids (project_id, id, created_at)
+      SELECT admit_event_ids.project_id, given.id, admit_event_ids.created_at
+      FROM (SELECT DISTINCT given.id FROM unnest(ids) AS given (id)) AS given
+      ORDER BY given.id
+      ON CONFLICT DO NOTHING
+      RETURNING event_ids.id
+    )
+    SELECT COALESCE(array_agg(new.id), '{}') INTO admitted
+    FROM new;
+    RETURN admitted;
+  END
+  $$;
+
+  -- To be changed, not only locked: who reads by an older snapshot is refused instead of not seeing what was done.
+  CREATE OR REPLACE FUNCTION postrider.hold_event_ids(project_id uuid, ids uuid[])
+  RETURNS uuid[]
+  LANGUAGE plpgsql
+  AS $$
+  DECLARE
+    held uuid[];
+  BEGIN
+    PERFORM
+    FROM postrider.event_ids AS known
+    WHERE known.project_id = hold_event_ids.project_id
+      AND known.id = ANY(ids)
+    ORDER BY known.id
+    FOR NO KEY UPDATE;
+    WITH marked AS (
+      UPDATE postrider.event_ids AS known
+      SET late = true
+      WHERE known.project_id = hold_event_ids.project_id
+        AND known.id = ANY(ids)
+      RETURNING known.id
+    )
+    SELECT COALESCE(array_agg(marked.id), '{}') INTO held
+    FROM marked;
+    RETURN held;
+  END
+  $$;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.partition_history(timestamp with time zone) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.partition_name(history text, since timestamp with time zone)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+RETURN (history || CASE WHEN (since = '-infinity'::timestamp with time zone) THEN '_past'::text ELSE to_char((since AT TIME ZONE 'UTC'::text), '"_"YYYYMMDD'::text) END);
+REVOKE ALL ON FUNCTION postrider.partition_name(text,timestamp with time zone) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.partition_table(parent text, key text, ends_at timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  plain CONSTANT oid := format('postrider.%I', parent)::regclass;
+  statement text;
+  name text;
+  again text[];
+BEGIN
+  -- Unique indexes stay with the partition, but for the primary key where that is what the table is partitioned by.
+  SELECT array_agg(standing.definition)
+  INTO again
+  FROM (
+    SELECT format('ALTER TABLE postrider.%I ADD CONSTRAINT %I %s', parent, conname, pg_get_constraintdef(oid)) AS definition
+    FROM pg_constraint
+    WHERE conrelid = plain
+      AND contype = 'p'
+      AND parent <> 'events'
+    UNION ALL
+    SELECT pg_get_indexdef(indexrelid)
+    FROM pg_index
+    WHERE indrelid = plain
+      AND NOT indisunique
+    UNION ALL
+    SELECT pg_get_triggerdef(oid)
+    FROM pg_trigger
+    WHERE tgrelid = plain
+      AND NOT tgisinternal
+    UNION ALL
+    SELECT format(
+      'GRANT %s ON postrider.%I TO %s',
+      privilege_type,
+      parent,
+      CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END
+    )
+    FROM pg_class
+    CROSS JOIN LATERAL aclexplode(relacl)
+    WHERE pg_class.oid = plain
+      AND grantee <> relowner
+    UNION ALL
+    SELECT format(
+      'GRANT %s (%I) ON postrider.%I TO %s',
+      privilege_type,
+      attname,
+      parent,
+      CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END
+    )
+    FROM pg_attribute
+    CROSS JOIN LATERAL aclexplode(attacl)
+    WHERE attrelid = plain
+      AND attnum > 0
+      AND NOT attisdropped
+  ) AS standing;
+
+  FOR statement IN
+    SELECT format('ALTER TABLE postrider.%I DROP CONSTRAINT %I', parent, conname)
+    FROM pg_constraint
+    WHERE conrelid = plain
+      AND contype = 'f'
+    UNION ALL
+    SELECT format('ALTER TABLE postrider.%I VALIDATE CONSTRAINT %I', parent, conname)
+    FROM pg_constraint
+    WHERE conrelid = plain
+      AND contype = 'c'
+      AND NOT convalidated
+    UNION ALL
+    SELECT format('DROP TRIGGER %I ON postrider.%I', tgname, parent)
+    FROM pg_trigger
+    WHERE tgrelid = plain
+      AND NOT tgisinternal
+    UNION ALL
+    SELECT format('DROP POLICY %I ON postrider.%I', polname, parent)
+    FROM pg_policy
+    WHERE polrelid = plain
+    UNION ALL
+    SELECT format(
+      'REVOKE ALL ON postrider.%I FROM %s',
+      parent,
+      CASE granted.grantee WHEN 0 THEN 'PUBLIC' ELSE granted.grantee::regrole::text END
+    )
+    FROM (
+      SELECT grantee
+      FROM pg_class
+      CROSS JOIN LATERAL aclexplode(relacl)
+      WHERE pg_class.oid = plain
+        AND grantee <> relowner
+      UNION
+      SELECT grantee
+      FROM pg_attribute
+      CROSS JOIN LATERAL aclexplode(attacl)
+      WHERE attrelid = plain
+    ) AS granted
+    UNION ALL
+    -- Names are free for the new one's; renaming the index of a constraint renames that, too.
+    SELECT format('ALTER INDEX postrider.%I RENAME TO %I', relname, left(relname, 58) || '_past')
+    FROM pg_index
+    JOIN pg_class
+      ON pg_class.oid = indexrelid
+    WHERE indrelid = plain
+  LOOP
+    EXECUTE statement;
+  END LOOP;
+
+  EXECUTE format('ALTER TABLE postrider.%I RENAME TO %I', parent, parent || '_past');
+  EXECUTE format(
+    'CREATE TABLE postrider.%I (LIKE postrider.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE INCLUDING COMPRESSION) PARTITION BY RANGE (%I)',
+    parent, parent || '_past', key
+  );
+  EXECUTE format('ALTER TABLE postrider.%I DROP CONSTRAINT IF EXISTS within_bounds', parent);
+  SELECT pg_get_userbyid(relowner) INTO name
+  FROM pg_class
+  WHERE oid = plain;
+  EXECUTE format('ALTER TABLE postrider.%I OWNER TO %I', parent, name);
+  EXECUTE format('ALTER TABLE postrider.%I ENABLE ROW LEVEL SECURITY', parent);
+  FOREACH statement IN ARRAY again LOOP
+    EXECUTE statement;
+  END LOOP;
+  PERFORM postrider.add_partition(parent, parent || '_open', ends_at, postrider.open_until(parent));
+  IF postrider.open_until(parent) < 'infinity' THEN
+    PERFORM postrider.add_partition(parent, parent || '_other', postrider.open_until(parent), 'infinity');
+  END IF;
+  -- Ids of other kinds, where it was not looked before that there are none.
+  EXECUTE format(
+    'WITH moved AS (DELETE FROM postrider.%I WHERE %I >= %s RETURNING *) INSERT INTO postrider.%I SELECT * FROM moved',
+    parent || '_past', key, postrider.partition_bound(parent, ends_at), parent
+  );
+  EXECUTE format(
+    'ALTER TABLE postrider.%I ATTACH PARTITION postrider.%I FOR VALUES FROM (MINVALUE) TO (%s)',
+    parent, parent || '_past', postrider.partition_bound(parent, ends_at)
+  );
+  EXECUTE format('ALTER TABLE postrider.%I DROP CONSTRAINT IF EXISTS within_bounds', parent || '_past');
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.partition_table(text,text,timestamp with time zone) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION postrider.place_delivery(id uuid, webhook_id uuid, status postrider.webhook_delivery_status, scheduled_at timestamp with time zone)
  RETURNS void
@@ -1743,6 +2763,14 @@ END
 $function$;
 REVOKE ALL ON FUNCTION postrider.place_delivery(uuid,uuid,postrider.webhook_delivery_status,timestamp with time zone) FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION postrider.probe_interval(failed_probes integer)
+ RETURNS interval
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+RETURN ((LEAST((10 * (1 << LEAST(failed_probes, 3))), 60))::double precision * '00:00:01'::interval);
+REVOKE ALL ON FUNCTION postrider.probe_interval(integer) FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION postrider.publish(project_id uuid, type text, data jsonb, id uuid DEFAULT NULL::uuid, application_id uuid DEFAULT NULL::uuid, environment_name text DEFAULT NULL::text, "timestamp" timestamp with time zone DEFAULT NULL::timestamp with time zone)
  RETURNS postrider.publication
  LANGUAGE sql
@@ -1764,7 +2792,7 @@ AS $function$
 $function$;
 REVOKE ALL ON FUNCTION postrider.publish(uuid,text,jsonb,uuid,uuid,text,timestamp with time zone) FROM PUBLIC;
 
-CREATE OR REPLACE FUNCTION postrider.publish_columns(project_id uuid, is_batch boolean, ids uuid[], types text[], data jsonb[], application_ids uuid[], environment_names text[], timestamps timestamp with time zone[])
+CREATE OR REPLACE FUNCTION postrider.publish_columns(project_id uuid, is_batch boolean, ids uuid[], types text[], data jsonb[], application_ids uuid[], environment_names text[], timestamps timestamp with time zone[], is_operational boolean DEFAULT false)
  RETURNS SETOF postrider.publication
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1778,11 +2806,17 @@ DECLARE
   position integer;
   data_texts text[];
   suspects integer[];
+  admitted uuid[];
   fresh uuid[];
   counts integer[];
   publication postrider.publication;
   published_at timestamptz := date_trunc('milliseconds', clock_timestamp());
+  trace text := current_setting('postrider.traceparent', true);
 BEGIN
+  IF trace !~ '^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$' THEN
+    trace := NULL;
+  END IF;
+
   PERFORM
   FROM postrider.projects AS project
   WHERE project.id = publish_columns.project_id;
@@ -1858,6 +2892,8 @@ BEGIN
     END IF;
   END LOOP;
 
+  admitted := postrider.admit_event_ids(publish_columns.project_id, ids);
+
   WITH given AS MATERIALIZED (
     -- Of several with one id the first is published; the others are compared with it below. The order by id
     -- keeps two batches with the same ids from waiting for each other crosswise.
@@ -1898,6 +2934,7 @@ BEGIN
     JOIN postrider.webhooks AS webhook
       ON webhook.project_id = publish_columns.project_id
       AND webhook.is_active
+      AND webhook.operational = is_operational
       AND webhook.event_types ?| routes.patterns
       AND (webhook.application_id IS NULL OR webhook.application_id = routes.application_id)
       AND (webhook.environment_name IS NULL OR webhook.environment_name = routes.environment_name)
@@ -1925,7 +2962,8 @@ BEGIN
   ),
   remembered AS (
     INSERT INTO postrider.events (
-      project_id, id, type, "timestamp", application_id, environment_name, deliveries, payload
+      project_id, id, type, "timestamp", application_id, environment_name, deliveries, payload,
+      traceparent, operational
     )
     SELECT
       publish_columns.project_id,
@@ -1938,12 +2976,18 @@ BEGIN
       postrider.envelope(
         publish_columns.project_id, given.id, given.type, given.data_text,
         given.application_id, given.environment_name, COALESCE(given."timestamp", published_at)
-      )
+      ),
+      trace,
+      is_operational
     FROM given
     LEFT JOIN counted
       ON counted.event_id = given.id
+    WHERE given.id IN (
+      SELECT allowed.id
+      FROM unnest(admitted) AS allowed (id)
+    )
     ORDER BY given.id
-    ON CONFLICT (project_id, id) DO NOTHING
+    ON CONFLICT DO NOTHING
     RETURNING id, type, deliveries
   ),
   delivering AS (
@@ -2019,7 +3063,7 @@ BEGIN
   ORDER BY given.ordinality;
 END
 $function$;
-REVOKE ALL ON FUNCTION postrider.publish_columns(uuid,boolean,uuid[],text[],jsonb[],uuid[],text[],timestamp with time zone[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION postrider.publish_columns(uuid,boolean,uuid[],text[],jsonb[],uuid[],text[],timestamp with time zone[],boolean) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION postrider.publish_many(project_id uuid, events jsonb)
  RETURNS SETOF postrider.publication
@@ -2183,20 +3227,7 @@ BEGIN
         last_response_body = result.response_body,
         last_error = result.error,
         delivered_at = CASE WHEN result.status = 'delivered' THEN record_results.now END
-    FROM jsonb_to_recordset(results) AS result (
-      id uuid,
-      attempt integer,
-      status postrider.webhook_delivery_status,
-      retry_at timestamptz,
-      started_at timestamptz,
-      duration_ms integer,
-      request_headers jsonb,
-      response_status integer,
-      response_headers jsonb,
-      response_body text,
-      error text,
-      outcome text
-    )
+    FROM postrider.results_of(results) AS result
     WHERE delivery.id = result.id
       AND delivery.attempts + delivery.rescues + 1 = result.attempt
       AND delivery.status IN ('pending', 'delivering')
@@ -2247,6 +3278,197 @@ END
 $function$;
 REVOKE ALL ON FUNCTION postrider.record_results(uuid,timestamp with time zone,jsonb) FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION postrider.reopen_deliveries(part text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  EXECUTE format('DROP TRIGGER IF EXISTS closed_update ON postrider.%I', part);
+  EXECUTE format('DROP TRIGGER IF EXISTS closed_insert ON postrider.%I', part);
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.reopen_deliveries(text) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.replace_deliveries(begins_at timestamp with time zone, ends_at timestamp with time zone, kept uuid[])
+ RETURNS text[]
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  part text;
+  deliveries text[];
+  attempts text[];
+BEGIN
+  LOCK TABLE ONLY postrider.deliveries, ONLY postrider.webhook_delivery_attempts IN ACCESS EXCLUSIVE MODE;
+  SELECT standing.partition INTO part
+  FROM postrider.history_partitions AS standing
+  WHERE standing.history = 'deliveries'
+    AND standing.since >= begins_at
+    AND standing.until <= ends_at
+    AND NOT EXISTS (
+      SELECT
+      FROM pg_trigger
+      WHERE tgrelid = format('postrider.%I', standing.partition)::regclass
+        AND tgname = 'closed_update'
+    );
+  IF FOUND THEN
+    RAISE EXCEPTION 'partition % is not closed: somebody else was here', part
+      USING ERRCODE = 'object_not_in_prerequisite_state';
+  END IF;
+  deliveries := postrider.replace_partitions('deliveries', begins_at, ends_at);
+  attempts := postrider.replace_partitions('webhook_delivery_attempts', begins_at, ends_at);
+  FOREACH part IN ARRAY deliveries LOOP
+    EXECUTE format('INSERT INTO postrider.deliveries SELECT * FROM postrider.%I WHERE id = ANY($1)', part) USING kept;
+  END LOOP;
+  FOREACH part IN ARRAY attempts LOOP
+    EXECUTE format(
+      'INSERT INTO postrider.webhook_delivery_attempts SELECT * FROM postrider.%I WHERE delivery_id = ANY($1)', part
+    ) USING kept;
+  END LOOP;
+  RETURN deliveries || attempts;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.replace_deliveries(timestamp with time zone,timestamp with time zone,uuid[]) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.replace_events(begins_at timestamp with time zone, ends_at timestamp with time zone, kept_project_ids uuid[], kept_ids uuid[])
+ RETURNS text[]
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  part text;
+  replaced text[];
+BEGIN
+  LOCK TABLE ONLY postrider.events IN ACCESS EXCLUSIVE MODE;
+  SELECT kept_project_ids || array_agg(known.project_id), kept_ids || array_agg(known.id)
+  INTO kept_project_ids, kept_ids
+  FROM postrider.event_ids AS known
+  WHERE known.late
+    AND known.created_at < ends_at
+    AND known.created_at >= begins_at
+    AND EXISTS (
+      SELECT
+      FROM postrider.deliveries AS delivery
+      WHERE delivery.event_id = known.id
+        AND delivery.project_id = known.project_id
+      OFFSET 0
+    );
+  replaced := postrider.replace_partitions('events', begins_at, ends_at);
+  FOREACH part IN ARRAY replaced LOOP
+    EXECUTE format(
+      'INSERT INTO postrider.events SELECT event.* FROM (SELECT DISTINCT * FROM unnest($1, $2) AS kept (project_id, id)) AS kept JOIN postrider.%I AS event ON event.project_id = kept.project_id AND event.id = kept.id AND event.created_at = (SELECT place.created_at FROM postrider.event_places AS place WHERE place.project_id = kept.project_id AND place.id = kept.id)',
+      part
+    ) USING kept_project_ids, kept_ids;
+  END LOOP;
+  RETURN replaced;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.replace_events(timestamp with time zone,timestamp with time zone,uuid[],uuid[]) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.replace_partitions(parent text, begins_at timestamp with time zone, ends_at timestamp with time zone)
+ RETURNS text[]
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  part text;
+  name text;
+  replaced text[] := '{}';
+BEGIN
+  FOR part IN
+    SELECT standing.partition
+    FROM postrider.history_partitions AS standing
+    WHERE standing.history = parent
+      AND standing.since >= begins_at
+      AND standing.until <= ends_at
+    ORDER BY standing.since
+  LOOP
+    name := COALESCE(name, part);
+    EXECUTE format('ALTER TABLE postrider.%I DETACH PARTITION postrider.%I', parent, part);
+    EXECUTE format('ALTER TABLE postrider.%I RENAME TO %I', part, part || '_expired');
+    replaced := replaced || (part || '_expired');
+  END LOOP;
+  PERFORM postrider.add_partition(parent, name, begins_at, ends_at);
+  RETURN replaced;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.replace_partitions(text,timestamp with time zone,timestamp with time zone) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.results_of(results jsonb)
+ RETURNS TABLE(id uuid, attempt integer, status postrider.webhook_delivery_status, retry_at timestamp with time zone, started_at timestamp with time zone, duration_ms integer, request_headers jsonb, response_status integer, response_headers jsonb, response_body text, error text, outcome text)
+ LANGUAGE sql
+ STABLE ROWS 1
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  SELECT result.*
+  FROM jsonb_to_recordset(results_of.results) AS result (
+    id uuid,
+    attempt integer,
+    status postrider.webhook_delivery_status,
+    retry_at timestamptz,
+    started_at timestamptz,
+    duration_ms integer,
+    request_headers jsonb,
+    response_status integer,
+    response_headers jsonb,
+    response_body text,
+    error text,
+    outcome text
+  )
+$function$;
+REVOKE ALL ON FUNCTION postrider.results_of(jsonb) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.signal(webhook postrider.webhooks, type text, data jsonb)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  INSERT INTO postrider.signals (project_id, type, data, application_id, environment_name)
+  SELECT
+    (signal.webhook).project_id,
+    signal.type,
+    jsonb_build_object('webhook_id', (signal.webhook).id, 'webhook_name', (signal.webhook).name) || signal.data,
+    (signal.webhook).application_id,
+    (signal.webhook).environment_name
+  WHERE NOT (signal.webhook).operational
+    AND EXISTS (
+      SELECT
+      FROM postrider.webhooks AS listening
+      WHERE listening.project_id = (signal.webhook).project_id
+        AND listening.operational
+        AND listening.is_active
+    )
+$function$;
+REVOKE ALL ON FUNCTION postrider.signal(postrider.webhooks,text,jsonb) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION postrider.start_webhook_anew()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  failing_since timestamptz;
+BEGIN
+  DELETE FROM postrider.failing_webhooks AS failing
+  WHERE failing.webhook_id = NEW.id
+  RETURNING failing.since INTO failing_since;
+  DELETE FROM postrider.webhook_breakers
+  WHERE webhook_id = NEW.id;
+
+  IF OLD.is_active AND NOT NEW.is_active THEN
+    PERFORM postrider.signal(NEW, 'webhook.disabled', jsonb_build_object(
+      'reason', COALESCE(NEW.disabled_reason, 'by_hand'),
+      'disabled_at', postrider.utc_text(clock_timestamp()),
+      'failing_since', postrider.utc_text(failing_since)
+    ));
+  END IF;
+  RETURN NULL;
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.start_webhook_anew() FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION postrider.statistics_reach()
  RETURNS TABLE(attempts_until timestamp with time zone, events_until timestamp with time zone, hours_until timestamp with time zone, days_until timestamp with time zone)
  LANGUAGE sql
@@ -2258,6 +3480,216 @@ AS $function$
 $function$;
 REVOKE ALL ON FUNCTION postrider.statistics_reach() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION postrider.statistics_reach() TO postrider_tenant;
+
+CREATE OR REPLACE FUNCTION postrider.step_deletion(id uuid, most integer)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_custom_plan'
+ SET enable_seqscan TO 'off'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+DECLARE
+  deletion postrider.deletions;
+  budget integer := most;
+  ids uuid[];
+  moments timestamptz[];
+  count integer;
+  looked_at integer;
+  seen integer := 0;
+  is_last_look boolean;
+BEGIN
+  SELECT kept.*
+  INTO deletion
+  FROM postrider.deletions AS kept
+  WHERE kept.id = step_deletion.id
+  FOR UPDATE SKIP LOCKED;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  is_last_look := deletion.phase = 'ended';
+  IF is_last_look THEN
+    deletion.phase := 'deliveries';
+  END IF;
+
+  WHILE budget > 0 AND deletion.phase <> 'ended' LOOP
+    looked_at := 0;
+    CASE deletion.phase
+      WHEN 'deliveries' THEN
+        IF deletion.webhook_id IS NULL THEN
+          SELECT
+            COALESCE(array_agg(slice.id ORDER BY slice.created_at DESC, slice.id DESC), '{}'),
+            array_agg(slice.created_at ORDER BY slice.created_at DESC, slice.id DESC)
+          INTO ids, moments
+          FROM (
+            SELECT delivery.id, delivery.created_at
+            FROM postrider.deliveries AS delivery
+            WHERE delivery.project_id = deletion.project_id
+              AND (delivery.created_at, delivery.id) < (deletion.last_created_at, deletion.last_id)
+            ORDER BY delivery.created_at DESC, delivery.id DESC
+            LIMIT budget
+          ) AS slice;
+        ELSE
+          SELECT
+            COALESCE(array_agg(slice.id ORDER BY slice.created_at DESC, slice.id DESC), '{}'),
+            array_agg(slice.created_at ORDER BY slice.created_at DESC, slice.id DESC)
+          INTO ids, moments
+          FROM (
+            SELECT delivery.id, delivery.created_at
+            FROM postrider.deliveries AS delivery
+            WHERE delivery.webhook_id = deletion.webhook_id
+              AND delivery.project_id = deletion.project_id
+              AND (delivery.created_at, delivery.id) < (deletion.last_created_at, deletion.last_id)
+            ORDER BY delivery.created_at DESC, delivery.id DESC
+            LIMIT budget
+          ) AS slice;
+        END IF;
+        looked_at := cardinality(ids);
+        -- Whoever holds one is just writing its result: it goes the next time.
+        DELETE FROM postrider.deliveries AS delivery
+        WHERE delivery.project_id = deletion.project_id
+          AND delivery.id = ANY(ARRAY(
+            SELECT held.id
+            FROM postrider.deliveries AS held
+            WHERE held.project_id = deletion.project_id
+              AND held.id = ANY(ids)
+            FOR UPDATE SKIP LOCKED
+          ));
+        GET DIAGNOSTICS count = ROW_COUNT;
+        deletion.deliveries := deletion.deliveries + count;
+
+      WHEN 'events' THEN
+        IF deletion.webhook_id IS NULL THEN
+          SELECT
+            COALESCE(array_agg(slice.id ORDER BY slice.created_at DESC, slice.id DESC), '{}'),
+            array_agg(slice.created_at ORDER BY slice.created_at DESC, slice.id DESC)
+          INTO ids, moments
+          FROM (
+            SELECT event.id, event.created_at
+            FROM postrider.events AS event
+            WHERE event.project_id = deletion.project_id
+              AND (event.created_at, event.id) < (deletion.last_created_at, deletion.last_id)
+            ORDER BY event.created_at DESC, event.id DESC
+            LIMIT budget
+          ) AS slice;
+          looked_at := cardinality(ids);
+          DELETE FROM postrider.events AS event
+          WHERE event.project_id = deletion.project_id
+            AND event.id = ANY(ids)
+            AND event.created_at <= moments[1]
+            AND event.created_at >= moments[looked_at];
+          GET DIAGNOSTICS count = ROW_COUNT;
+          deletion.events := deletion.events + count;
+        END IF;
+
+      WHEN 'waiting' THEN
+        IF deletion.webhook_id IS NOT NULL THEN
+          DELETE FROM postrider.delivery_queue
+          WHERE ctid = ANY(ARRAY(
+            SELECT queued.ctid
+            FROM postrider.delivery_queue AS queued
+            WHERE queued.webhook_id = deletion.webhook_id
+            LIMIT budget
+            FOR UPDATE SKIP LOCKED
+          ));
+          GET DIAGNOSTICS count = ROW_COUNT;
+          looked_at := count;
+          DELETE FROM postrider.delivery_schedule
+          WHERE ctid = ANY(ARRAY(
+            SELECT waiting.ctid
+            FROM postrider.delivery_schedule AS waiting
+            WHERE waiting.webhook_id = deletion.webhook_id
+            LIMIT budget - looked_at
+            FOR UPDATE SKIP LOCKED
+          ));
+          GET DIAGNOSTICS count = ROW_COUNT;
+          looked_at := looked_at + count;
+          DELETE FROM postrider.delivery_line_waiting
+          WHERE ctid = ANY(ARRAY(
+            SELECT lined.ctid
+            FROM postrider.delivery_line_waiting AS lined
+            WHERE lined.webhook_id = deletion.webhook_id
+            LIMIT budget - looked_at
+            FOR UPDATE SKIP LOCKED
+          ));
+          GET DIAGNOSTICS count = ROW_COUNT;
+          looked_at := looked_at + count;
+        END IF;
+
+      WHEN 'filtered' THEN
+        IF deletion.webhook_id IS NOT NULL THEN
+          DELETE FROM postrider.filtered_deliveries
+          WHERE (event_id, webhook_id) IN (
+            SELECT filtered.event_id, filtered.webhook_id
+            FROM postrider.filtered_deliveries AS filtered
+            WHERE filtered.webhook_id = deletion.webhook_id
+            LIMIT budget
+            FOR UPDATE SKIP LOCKED
+          );
+          GET DIAGNOSTICS looked_at = ROW_COUNT;
+        END IF;
+
+      WHEN 'statistics' THEN
+        DELETE FROM postrider.attempt_statistics
+        WHERE ctid = ANY(ARRAY(
+          SELECT counted.ctid
+          FROM postrider.attempt_statistics AS counted
+          WHERE counted.project_id = deletion.project_id
+            AND (deletion.webhook_id IS NULL OR counted.webhook_id = deletion.webhook_id)
+          LIMIT budget
+          FOR UPDATE SKIP LOCKED
+        ));
+        GET DIAGNOSTICS looked_at = ROW_COUNT;
+        IF deletion.webhook_id IS NULL THEN
+          DELETE FROM postrider.event_statistics
+          WHERE ctid = ANY(ARRAY(
+            SELECT counted.ctid
+            FROM postrider.event_statistics AS counted
+            WHERE counted.project_id = deletion.project_id
+            LIMIT budget - looked_at
+            FOR UPDATE SKIP LOCKED
+          ));
+          GET DIAGNOSTICS count = ROW_COUNT;
+          looked_at := looked_at + count;
+        END IF;
+    END CASE;
+
+    IF looked_at >= budget AND deletion.phase IN ('deliveries', 'events') THEN
+      deletion.last_created_at := moments[looked_at];
+      deletion.last_id := ids[looked_at];
+    ELSIF looked_at < budget THEN
+      deletion.phase := CASE deletion.phase
+        WHEN 'deliveries' THEN 'events'
+        WHEN 'events' THEN 'waiting'
+        WHEN 'waiting' THEN 'filtered'
+        WHEN 'filtered' THEN 'statistics'
+        ELSE 'ended'
+      END;
+      deletion.last_created_at := 'infinity';
+      deletion.last_id := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+    END IF;
+    budget := budget - looked_at;
+    seen := seen + looked_at;
+  END LOOP;
+
+  IF is_last_look AND seen = 0 AND deletion.phase = 'ended' THEN
+    DELETE FROM postrider.deletions AS kept
+    WHERE kept.id = deletion.id;
+    RETURN false;
+  END IF;
+  UPDATE postrider.deletions AS kept
+  SET phase = deletion.phase,
+      last_created_at = deletion.last_created_at,
+      last_id = deletion.last_id,
+      deliveries = deletion.deliveries,
+      events = deletion.events,
+      stepped_at = clock_timestamp()
+  WHERE kept.id = deletion.id;
+  RETURN deletion.phase <> 'ended';
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.step_deletion(uuid,integer) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION postrider.tokens_at(rate postrider.webhook_rates, rate_per_second double precision, now timestamp with time zone)
  RETURNS double precision
@@ -2285,20 +3717,13 @@ END
 $function$;
 REVOKE ALL ON FUNCTION postrider.touch_updated_at() FROM PUBLIC;
 
-CREATE OR REPLACE FUNCTION postrider.unqueue_webhook()
- RETURNS trigger
- LANGUAGE plpgsql
- SECURITY DEFINER
+CREATE OR REPLACE FUNCTION postrider.utc_text(moment timestamp with time zone)
+ RETURNS text
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
  SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-BEGIN
-  DELETE FROM postrider.delivery_queue WHERE webhook_id = OLD.id;
-  DELETE FROM postrider.delivery_schedule WHERE webhook_id = OLD.id;
-  DELETE FROM postrider.delivery_line_waiting WHERE webhook_id = OLD.id;
-  RETURN NULL;
-END
-$function$;
-REVOKE ALL ON FUNCTION postrider.unqueue_webhook() FROM PUBLIC;
+RETURN to_char((moment AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'::text);
+REVOKE ALL ON FUNCTION postrider.utc_text(timestamp with time zone) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION postrider.uuid_at(moment timestamp with time zone)
  RETURNS uuid
@@ -2325,6 +3750,35 @@ RETURN ((jsonb_typeof(event_types) = 'array'::text) AND (NOT jsonb_path_exists(e
 REVOKE ALL ON FUNCTION postrider.valid_event_types(jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION postrider.valid_event_types(jsonb) TO postrider_tenant;
 
+CREATE OR REPLACE FUNCTION postrider.views_of_history()
+ RETURNS oid[]
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  RETURN ARRAY(
+    SELECT view.oid
+    FROM pg_class AS view
+    WHERE view.relkind = 'v'
+      AND EXISTS (
+        SELECT
+        FROM pg_rewrite AS rule
+        JOIN pg_depend AS depends
+          ON depends.classid = 'pg_rewrite'::regclass
+          AND depends.objid = rule.oid
+          AND depends.refclassid = 'pg_class'::regclass
+          AND depends.refobjid IN (
+            'postrider.deliveries'::regclass,
+            'postrider.webhook_delivery_attempts'::regclass,
+            'postrider.events'::regclass
+          )
+        WHERE rule.ev_class = view.oid
+      )
+  );
+END
+$function$;
+REVOKE ALL ON FUNCTION postrider.views_of_history() FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION postrider.write_webhook_delivery()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -2338,7 +3792,8 @@ BEGIN
     RETURN OLD;
   END IF;
 
-  IF NEW.payload IS NULL THEN
+  -- One whose payload has expired can be changed in all that does not send it.
+  IF NEW.payload IS NULL AND (TG_OP = 'INSERT' OR OLD.payload IS NOT NULL OR NEW.status IN ('pending', 'delivering')) THEN
     RAISE EXCEPTION 'null value in column "payload" of "webhook_deliveries"'
       USING ERRCODE = 'not_null_violation', COLUMN = 'payload';
   END IF;
@@ -2350,15 +3805,43 @@ BEGIN
 
   IF TG_OP = 'INSERT' THEN
     INSERT INTO postrider.events (project_id, id, type, "timestamp", created_at, deliveries, payload)
-    VALUES (
+    SELECT
       NEW.project_id, NEW.event_id, NEW.event_type, NEW.created_at, NEW.created_at, 1, NEW.payload::text
-    )
+    WHERE NEW.event_id = ANY(postrider.admit_event_ids(NEW.project_id, ARRAY[NEW.event_id], NEW.created_at))
     ON CONFLICT DO NOTHING;
+  END IF;
+  IF TG_OP = 'INSERT' OR (OLD.event_id, OLD.webhook_id) IS DISTINCT FROM (NEW.event_id, NEW.webhook_id) THEN
+    PERFORM postrider.hold_event_ids(NEW.project_id, ARRAY[NEW.event_id]);
+    IF EXISTS (
+      SELECT
+      FROM postrider.deliveries AS delivery
+      WHERE delivery.event_id = NEW.event_id
+        AND delivery.webhook_id = NEW.webhook_id
+    ) THEN
+      RAISE EXCEPTION 'the webhook % has a delivery of the event % already', NEW.webhook_id, NEW.event_id
+        USING ERRCODE = 'unique_violation', TABLE = 'deliveries', CONSTRAINT = 'idx_deliveries_event_webhook';
+    END IF;
   END IF;
   SELECT event.payload::jsonb INTO stored_payload
   FROM postrider.events AS event
   WHERE event.project_id = NEW.project_id
-    AND event.id = NEW.event_id;
+    AND event.id = NEW.event_id
+    AND event.created_at = (
+      SELECT place.created_at
+      FROM postrider.event_places AS place
+      WHERE place.project_id = NEW.project_id
+        AND place.id = NEW.event_id
+    );
+  IF TG_OP = 'INSERT' OR NEW.webhook_id IS DISTINCT FROM OLD.webhook_id THEN
+    PERFORM
+    FROM postrider.webhooks AS webhook
+    WHERE webhook.id = NEW.webhook_id
+    FOR KEY SHARE;
+    IF NOT FOUND THEN
+      RAISE EXCEPTION 'webhook_id % names no webhook', NEW.webhook_id
+        USING ERRCODE = 'foreign_key_violation', COLUMN = 'webhook_id';
+    END IF;
+  END IF;
 
   IF TG_OP = 'INSERT' THEN
     INSERT INTO postrider.deliveries (

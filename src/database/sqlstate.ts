@@ -24,9 +24,11 @@ export const sqlstate = {
   uniqueViolation: '23505',
   checkViolation: '23514',
   inFailedTransaction: '25P02',
+  readOnlyTransaction: '25006',
   programLimitExceeded: '54000',
   statementTooComplex: '54001',
   undefinedTable: '42P01',
+  undefinedColumn: '42703',
   undefinedFunction: '42883',
   invalidSchemaName: '3F000',
 } as const

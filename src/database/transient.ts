@@ -10,6 +10,8 @@ const unavailable: ReadonlySet<string> = new Set([
   sqlstate.adminShutdown,
   sqlstate.crashShutdown,
   sqlstate.cannotConnectNow,
+  // A server that was the primary, or is kept from writing while its disk is full.
+  sqlstate.readOnlyTransaction,
 ])
 
 const contended: ReadonlySet<string> = new Set([sqlstate.serializationFailure, sqlstate.deadlockDetected])
@@ -40,9 +42,11 @@ const socketErrors: ReadonlySet<string> = new Set([
 export function isUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   if (error instanceof AggregateError) return error.errors.some(isUnavailable)
+  // First: EPIPE has the looks of a SQLSTATE.
+  if ('code' in error && typeof error.code === 'string' && socketErrors.has(error.code)) return true
   const state = sqlstateOf(error)
   if (state !== undefined) return unavailable.has(state) || state.startsWith('08')
-  if ('code' in error && typeof error.code === 'string') return socketErrors.has(error.code)
+  if ('code' in error && typeof error.code === 'string') return false
   return connectionLost.test(error.message)
 }
 

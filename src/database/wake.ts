@@ -85,6 +85,8 @@ export class Listener {
       client.on('end', () => this.#lost())
       await client.query(`LISTEN ${channel}`)
       if (this.#stopped) this.#release()
+      // What was told while nobody listened.
+      else this.#onWake()
     } catch (error) {
       this.#logger.warn({ error }, 'cannot listen for new deliveries: polling')
       this.#lost()

@@ -1,5 +1,7 @@
+import type { SpanContext } from '@opentelemetry/api'
 import type { Queryable } from '../database/database.ts'
 import type { Shape } from '../shape/shape.ts'
+import type { Known } from './queues.ts'
 
 /** A delivery that this worker has in flight, with what is needed of its webhook to send it. */
 export interface ClaimedDelivery {
@@ -8,7 +10,7 @@ export interface ClaimedDelivery {
   project_id: string
   event_id: string
   event_type: string
-  /** The envelope as JSON text: the bytes that are signed and sent. */
+  /** The envelope as JSON text: the bytes that are signed and sent. Empty where it has expired, and nothing can be sent. */
   payload: string
   attempts: number
   max_attempts: number
@@ -27,6 +29,12 @@ export interface ClaimedDelivery {
   /** The filter and template that its webhook had when the event was published, if any; `Shapes` reads them. */
   shape_id: string | null
   shape?: Shape | undefined
+  /** Its endpoint is down as far as is known: it goes out to find out whether that is still so. */
+  is_probe: boolean
+  /** Of the trace that its event was published in, as it was told: see `readTraceparent`. */
+  traceparent: string | null
+  /** The span of the claim, where spans are made. */
+  claim_span?: SpanContext
 }
 
 /** The number of the try that is being made. */
@@ -47,13 +55,16 @@ export interface Claim {
   finished: readonly string[]
   /** Webhooks after this id are looked at first: each claim goes on where the last one ended. */
   afterWebhookId: string
+  /** Only these queues are looked into, in this order. */
+  known?: Known | undefined
 }
 
 const claimedColumns = `
-  claimed.id, claimed.webhook_id, claimed.project_id, claimed.event_id, claimed.event_type, claimed.payload,
+  claimed.id, claimed.webhook_id, claimed.project_id, claimed.event_id, claimed.event_type,
+  COALESCE(claimed.payload, '') AS payload,
   claimed.attempts, claimed.max_attempts, claimed.rescues, claimed.max_rescues, claimed.url, claimed.secret,
   claimed.previous_secret, claimed.previous_secret_expires_at, claimed.headers, claimed.retry_seconds, claimed.timeout_ms,
-  claimed.max_in_flight, claimed.ordered, claimed.shape_id`
+  claimed.max_in_flight, claimed.ordered, claimed.shape_id, claimed.is_probe, claimed.traceparent`
 
 export const firstWebhookId = '00000000-0000-0000-0000-000000000000'
 
@@ -65,6 +76,7 @@ export const firstWebhookId = '00000000-0000-0000-0000-000000000000'
  * sent again under the same number.
  */
 export async function claim(queryable: Queryable, wanted: Claim): Promise<ClaimedDelivery[]> {
+  const { known } = wanted
   const { held, most } = wanted.limits
   const { rows } = await queryable.query<ClaimedDelivery>(
     `SELECT ${claimedColumns}
@@ -78,7 +90,7 @@ export async function claim(queryable: Queryable, wanted: Claim): Promise<Claime
        held_counts => $7::integer[],
        known_webhook_ids => $8::uuid[],
        known_most => $9::integer[],
-       finished => $10::uuid[]
+       finished => $10::uuid[]${known ? ', known_queues => $11::uuid[], known_since => $12::timestamptz[]' : ''}
      ) AS claimed`,
     [
       wanted.workerId,
@@ -91,6 +103,7 @@ export async function claim(queryable: Queryable, wanted: Claim): Promise<Claime
       [...most.keys()],
       [...most.values()],
       wanted.finished,
+      ...(known ? [known.webhookIds, known.since] : []),
     ],
   )
   return rows
@@ -102,14 +115,16 @@ export function isLastChance({ rescues, max_rescues }: ClaimedDelivery): boolean
 }
 
 /**
- * Puts back into the queue what was claimed and never sent: all but what is kept. No try was made: nothing is recorded.
- * With `alone` it is noted that what is kept is sent with nothing else in flight. Answers whether the life is still there.
+ * Puts back into the queue what was claimed and never sent: what is returned, or all but what is kept. No try was made:
+ * nothing is recorded. With `alone` it is noted that what is kept is sent with nothing else in flight. Answers whether the
+ * life is still there.
  */
 export async function giveBack(
   queryable: Queryable,
   workerId: string,
-  { kept, alone }: { kept: readonly string[]; alone?: string },
+  given: { kept: readonly string[]; alone?: string } | { returned: readonly string[] },
 ): Promise<boolean> {
+  const ids = 'kept' in given ? given.kept : given.returned
   const { rows } = await queryable.query(
     `WITH life AS MATERIALIZED (
        SELECT worker.id, worker.in_flight, worker.in_flight_attempts, worker.in_flight_since
@@ -118,7 +133,7 @@ export async function giveBack(
        FOR NO KEY UPDATE
      ),
      entry AS MATERIALIZED (
-       SELECT entry.id, entry.attempt, entry.since, entry.id = ANY($2::uuid[]) AS is_kept
+       SELECT entry.id, entry.attempt, entry.since, (entry.id = ANY($2::uuid[])) = $4::boolean AS is_kept
        FROM life
        CROSS JOIN LATERAL unnest(life.in_flight, life.in_flight_attempts, life.in_flight_since)
          AS entry (id, attempt, since)
@@ -150,7 +165,7 @@ export async function giveBack(
      )
      SELECT life.id
      FROM life`,
-    [workerId, kept, alone ?? null],
+    [workerId, ids, 'kept' in given ? (given.alone ?? null) : null, 'kept' in given],
   )
   return rows.length > 0
 }
@@ -165,7 +180,14 @@ export async function readUnknown(
   known: readonly string[],
 ): Promise<ClaimedDelivery[]> {
   const { rows } = await queryable.query<ClaimedDelivery>(
-    `SELECT ${claimedColumns}
+    `SELECT
+       ${claimedColumns},
+       -- The answer that was lost may have said so. Of two columns with one name the last one counts.
+       EXISTS (
+         SELECT
+         FROM postrider.webhook_breakers AS breaker
+         WHERE breaker.webhook_id = claimed.webhook_id
+       ) AS is_probe
      FROM postrider.workers AS worker
      CROSS JOIN LATERAL unnest(worker.in_flight, worker.in_flight_attempts) AS entry (id, attempt)
      JOIN postrider.claimable_deliveries AS claimed

@@ -1,5 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { ShapeError } from '../shape/shape-error.ts'
+import { readTraceparent, traceIdOf } from '../traceparent.ts'
+import { registeredTracer, traceparentOf, withoutInstrumentation } from '../tracing.ts'
 import { attemptNumber, type ClaimedDelivery } from './claim.ts'
 import { judge, type Outcome } from './judge.ts'
 import type { Life } from './life.ts'
@@ -8,7 +10,8 @@ import { redactAnswer, redactHeaders } from './redact.ts'
 import type { Attempt } from './results.ts'
 import type { Answer, SendError, Sender } from './send.ts'
 import { bodyOf, judgeByFilter, shapingTurn } from './shaping.ts'
-import { sign, type SignedRequest } from './sign.ts'
+import { addTraceparent, sign, type SignedRequest } from './sign.ts'
+import { endAttempt, startAttempt } from './spans.ts'
 
 /** What opens the secrets of a claimed delivery: see the registry. */
 export interface Credentials {
@@ -32,39 +35,49 @@ export interface Deliverer {
  * `filtered`: its webhook's filter kept it back. `interrupted`: the worker stopped it. `superseded`: this life was ended
  * and the delivery is somebody else's.
  */
-export type Ending = { outcome: Outcome; durationMs: number } | 'filtered' | 'interrupted' | 'superseded'
+export type Ending =
+  | { outcome: Outcome; durationMs: number; traceId: string | undefined }
+  | 'filtered'
+  | 'interrupted'
+  | 'superseded'
 
 /**
  * One delivery, from claimed row to recorded outcome. What a receiver does wrong is an outcome, not an exception.
- * `onAnswer` is called when the receiver has answered, or nothing more is to come: the slot is free, the result not
- * written yet.
+ * `onAnswer` is called when the receiver has answered, or nothing more is to come, without an answer if nothing was sent: the
+ * slot is free, the result not written yet.
  */
 export async function deliver(
   delivery: ClaimedDelivery,
   deliverer: Deliverer,
-  onAnswer: () => void,
+  onAnswer: (answer?: Answer | SendError) => void,
 ): Promise<Ending> {
   if (delivery.shape) await shapingTurn()
   const startedAt = deliverer.clock.now()
   // The claim's answer was long on its way, or this process stood still: somebody else may be sending it by now.
   if (!deliverer.life.holds) return 'interrupted'
+  if (delivery.payload === '') return endUnsent(delivery, deliverer, startedAt, onAnswer)
   const verdict = judgeByFilter(delivery)
   if (verdict && !verdict.matches) {
     onAnswer()
     const isFiltered = await deliverer.recorder.record({ delivery, filtered: verdict.reason })
     return isFiltered ? 'filtered' : 'superseded'
   }
+  const tracer = registeredTracer()
+  const span = tracer && startAttempt(tracer, delivery)
+  const traceparent = (span && traceparentOf(span)) ?? readTraceparent(delivery.traceparent)
   const request = prepare(delivery, deliverer, startedAt)
+  if (traceparent !== undefined && !('kind' in request)) addTraceparent(request, traceparent)
   const answer =
     'kind' in request
       ? request
-      : await deliverer.sender.send(request, {
-          timeoutMs: delivery.timeout_ms ?? deliverer.timeoutMs,
-          signal: deliverer.signal,
-          maySend: () => deliverer.life.holds,
-        })
-  onAnswer()
-  if (answer.kind === 'error' && answer.class === 'aborted') return 'interrupted'
+      : await (span
+          ? withoutInstrumentation(() => send(delivery, deliverer, request))
+          : send(delivery, deliverer, request))
+  onAnswer(answer)
+  if (answer.kind === 'error' && answer.class === 'aborted') {
+    if (span) endAttempt(span, answer, undefined)
+    return 'interrupted'
+  }
   const outcome = judge(
     answer,
     { attempts: delivery.attempts, maxAttempts: delivery.max_attempts },
@@ -74,9 +87,38 @@ export async function deliver(
       random: Math.random,
     },
   )
+  if (span) endAttempt(span, answer, outcome)
   const attempt = describeAttempt({ delivery, request, answer, startedAt })
   const written = await deliverer.recorder.record({ delivery, outcome, attempt })
-  return written ? { outcome, durationMs: answer.durationMs } : 'superseded'
+  if (!written) return 'superseded'
+  return { outcome, durationMs: answer.durationMs, traceId: traceparent && traceIdOf(traceparent) }
+}
+
+/** Nobody makes such a delivery wait again, but for a race with who takes the payload: it fails, and no empty body is sent. */
+async function endUnsent(
+  delivery: ClaimedDelivery,
+  { recorder }: Deliverer,
+  startedAt: Date,
+  onAnswer: () => void,
+): Promise<Ending> {
+  onAnswer()
+  const answer: SendError = { kind: 'error', class: 'request', error: 'payload expired', durationMs: 0 }
+  const outcome: Outcome = { kind: 'failed', responseStatus: null, error: answer.error }
+  const attempt = describeAttempt({ delivery, request: answer, answer, startedAt })
+  const written = await recorder.record({ delivery, outcome, attempt })
+  return written ? { outcome, durationMs: 0, traceId: undefined } : 'superseded'
+}
+
+function send(
+  delivery: ClaimedDelivery,
+  { sender, life, signal, timeoutMs }: Deliverer,
+  request: SignedRequest,
+): Promise<Answer | SendError> {
+  return sender.send(request, {
+    timeoutMs: delivery.timeout_ms ?? timeoutMs,
+    signal,
+    maySend: () => life.holds,
+  })
 }
 
 /** The signed request, or why there can be none: a secret whose key is missing is repaired by its owner, not lost. */

@@ -22,9 +22,10 @@ export interface Delivery {
   last_error: string | null
 }
 
-/** One delivery whole: `payload` is JSON text, to the digit. */
+/** One delivery whole: `payload` is JSON text, to the digit; null once it has expired. */
 export interface DeliveryDetail extends Delivery {
-  payload: string
+  payload: string | null
+  payload_expired_at: Date | null
   last_response_body: string | null
   /** Where one that is not finished stands. */
   place: 'queue' | 'schedule' | 'line' | 'worker' | null
@@ -57,16 +58,20 @@ export const listed = `row.id, row.webhook_id, row.event_id, row.event_type, row
 export async function getDelivery(queryable: Queryable, key: DeliveryKey): Promise<DeliveryDetail> {
   const { rows } = await queryable.query<DeliveryDetail & { payload_template: unknown }>(
     `SELECT ${listed}, row.payload::text AS payload, row.last_response_body, ${place} AS place,
-            shape.payload_template
+            kept.payload_expired_at, shape.payload_template
      FROM postrider.webhook_deliveries AS row
+     JOIN postrider.deliveries AS kept
+       ON kept.id = row.id
+       AND kept.project_id = row.project_id
      LEFT JOIN postrider.webhook_shapes AS shape
-       ON shape.id = (SELECT kept.shape_id FROM postrider.deliveries AS kept WHERE kept.id = row.id)
+       ON shape.id = kept.shape_id
+       AND shape.project_id = row.project_id
      WHERE ${isKey}`,
     keyValues(key),
   )
   if (!rows[0]) throw notFound('delivery')
   const { payload_template, ...delivery } = rows[0]
-  return payload_template === null
+  return payload_template === null || delivery.payload === null
     ? delivery
     : { ...delivery, payload: sentBody(delivery.payload, payload_template) }
 }
@@ -131,7 +136,7 @@ export interface StateChange {
 
 /**
  * Sends a finished delivery again with a full schedule of tries, its history kept; one that waits for its next try goes
- * now. One that is being sent is refused: `conflict`.
+ * now. One that is being sent is refused, `conflict`, and one whose payload has expired: `payload_expired`.
  */
 export async function retryDelivery(
   queryable: Queryable,
@@ -143,8 +148,12 @@ export async function retryDelivery(
      retried AS (
        UPDATE postrider.deliveries AS row
        SET ${retriedColumns('$4', '$5')}
-       WHERE row.id = ANY(ARRAY(
-         SELECT target.id FROM target WHERE target.status IN ('failed', 'delivered')
+       WHERE row.project_id = $1::uuid
+       AND row.id = ANY(ARRAY(
+         SELECT target.id
+         FROM target
+         WHERE target.status IN ('failed', 'delivered')
+           AND target.payload_expired_at IS NULL
          UNION ALL
          SELECT waited.delivery_id FROM waited
        ))
@@ -169,7 +178,7 @@ export async function retryDelivery(
        ON target.id = retried.id`,
     [...keyValues(key), now, scheduleLength],
   )
-  if (!rows[0]) return refuse(queryable, key, 'is being sent right now: look at its outcome first')
+  if (!rows[0]) return refuseRetry(queryable, key)
   const { id, status, scheduled_at } = rows[0]
   return { id, status, scheduled_at }
 }
@@ -184,10 +193,14 @@ export function retriedColumns(now: string, scheduleLength: string): string {
           delivered_at = NULL,
           max_attempts = CASE
             WHEN row.status = 'pending' THEN row.max_attempts
-            ELSE row.attempts + (
-              SELECT COALESCE(cardinality(webhook.retry_seconds) + 1, ${scheduleLength}::integer)
-              FROM postrider.webhooks AS webhook
-              WHERE webhook.id = row.webhook_id
+            ELSE row.attempts + COALESCE(
+              (
+                SELECT cardinality(webhook.retry_seconds) + 1
+                FROM postrider.webhooks AS webhook
+                WHERE webhook.id = row.webhook_id
+                  AND webhook.project_id = row.project_id
+              ),
+              ${scheduleLength}::integer
             )
           END,
           max_rescues = CASE WHEN row.status = 'pending' THEN row.max_rescues ELSE row.rescues + 5 END,
@@ -201,7 +214,8 @@ export async function cancelDelivery(queryable: Queryable, key: DeliveryKey): Pr
      UPDATE postrider.deliveries AS row
      SET status = 'failed',
          last_error = 'cancelled'
-     WHERE row.id = ANY(ARRAY(SELECT waited.delivery_id FROM waited))
+     WHERE row.project_id = $1::uuid
+       AND row.id = ANY(ARRAY(SELECT waited.delivery_id FROM waited))
      RETURNING postrider.audit(
        $1::uuid, 'delivery.cancelled', 'delivery', row.id::text,
        '{"status": "pending"}', '{"status": "failed", "last_error": "cancelled"}'
@@ -219,7 +233,7 @@ const isKey = `row.project_id = $1::uuid AND row.id = $2::uuid AND ($3::uuid IS 
  * being sent; a worker that is claiming it holds its row until it has it.
  */
 const waitingTarget = `target AS MATERIALIZED (
-       SELECT row.id, row.webhook_id, row.scheduled_at, row.status
+       SELECT row.id, row.webhook_id, row.scheduled_at, row.status, row.payload_expired_at
        FROM postrider.deliveries AS row
        WHERE ${isKey}
        FOR UPDATE
@@ -259,6 +273,16 @@ const waitingTarget = `target AS MATERIALIZED (
 
 function keyValues({ projectId, id, webhookId }: DeliveryKey): unknown[] {
   return [projectId, id, webhookId ?? null]
+}
+
+async function refuseRetry(queryable: Queryable, key: DeliveryKey): Promise<never> {
+  const { payload_expired_at } = await getDelivery(queryable, key)
+  if (payload_expired_at === null)
+    return refuse(queryable, key, 'is being sent right now: look at its outcome first')
+  throw new PostriderError(
+    'payload_expired',
+    `The payload of this delivery was kept until ${payload_expired_at.toISOString()} and is gone: it cannot be sent again. Publish the event anew, under another id.`,
+  )
 }
 
 /** It exists but its state does not allow this, or it does not exist. */

@@ -78,7 +78,12 @@ async function stepOf(
   options: Required<StepOptions>,
 ): Promise<void> {
   const { stepSize, now } = options
-  const [step] = (await transaction.query<Step>(...statementOf(job, options))).rows
+  const [text, values] = statementOf(job, options)
+  if (job.kind === 'backfill') {
+    const { rows } = await transaction.query<{ held: string[] }>(heldForBackfill, values)
+    values.push(rows[0]!.held)
+  }
+  const [step] = (await transaction.query<Step>(text, values)).rows
   await transaction.query(
     `UPDATE postrider.jobs
      SET done = done + $2::integer,
@@ -210,12 +215,11 @@ const cancelled = `${unscheduled},
      )`
 
 /**
- * A delivery of each event that the webhook would get today and has not got, what a filter kept back too: the filter of
- * today looks at it. To an ordered webhook they go in the order of
- * the events, behind those that stand in its line already.
+ * The next events, oldest first; parameters as those of deliveries. They are held, so that none loses its payload meanwhile.
  */
-const backfill = `WITH candidate AS MATERIALIZED (
-       SELECT event.id, event.created_at, event.type, event.application_id, event.environment_name
+const candidateEvents = `candidate AS MATERIALIZED (
+       SELECT event.id, event.created_at, event.type, event.application_id, event.environment_name, event.operational,
+              event.payload_expired_at
        FROM postrider.events AS event
        WHERE event.project_id = $1::uuid
          AND ($3::timestamptz IS NULL OR event.created_at >= $3::timestamptz)
@@ -224,6 +228,7 @@ const backfill = `WITH candidate AS MATERIALIZED (
          AND ($7::timestamptz IS NULL OR (event.created_at, event.id) > ($7::timestamptz, $8::uuid))
        ORDER BY event.created_at, event.id
        LIMIT $9::integer
+       FOR SHARE
      ),
      webhook AS MATERIALIZED (
        SELECT webhook.*
@@ -231,7 +236,40 @@ const backfill = `WITH candidate AS MATERIALIZED (
        WHERE webhook.id = $2::uuid
          AND webhook.project_id = $1::uuid
        FOR KEY SHARE
-     ),
+     )`
+
+/** That the webhook would get today and has not got. */
+const isMissing = `webhook.event_types ?| postrider.event_type_patterns(candidate.type)
+         AND webhook.operational = candidate.operational
+         AND candidate.payload_expired_at IS NULL
+         AND (webhook.application_id IS NULL OR webhook.application_id = candidate.application_id)
+         AND (webhook.environment_name IS NULL OR webhook.environment_name = candidate.environment_name)
+         AND ($5::text IS NULL OR candidate.type = $5::text)
+         AND NOT EXISTS (
+           SELECT
+           FROM postrider.deliveries AS delivery
+           WHERE delivery.event_id = candidate.id
+             AND delivery.webhook_id = webhook.id
+           OFFSET 0
+         )`
+
+/**
+ * Comes before the backfill, in a statement of its own: of its events, those of which nobody else makes deliveries from here on.
+ * What somebody made meanwhile, the next statement sees.
+ */
+const heldForBackfill = `WITH ${candidateEvents}
+     SELECT postrider.hold_event_ids($1::uuid, ARRAY(
+       SELECT candidate.id
+       FROM candidate
+       CROSS JOIN webhook
+       WHERE ${isMissing}
+     )) AS held`
+
+/**
+ * A delivery of each event that the webhook would get today and has not got, what a filter kept back too: the filter of
+ * today looks at it. To an ordered webhook they go in the order of the events, behind those that stand in its line already.
+ */
+const backfill = `WITH ${candidateEvents},
      changed AS (
        INSERT INTO postrider.deliveries (webhook_id, project_id, event_id, event_type, max_attempts, shape_id)
        SELECT
@@ -243,12 +281,10 @@ const backfill = `WITH candidate AS MATERIALIZED (
          webhook.shape_id
        FROM candidate
        CROSS JOIN webhook
-       WHERE webhook.event_types ?| postrider.event_type_patterns(candidate.type)
-         AND (webhook.application_id IS NULL OR webhook.application_id = candidate.application_id)
-         AND (webhook.environment_name IS NULL OR webhook.environment_name = candidate.environment_name)
-         AND ($5::text IS NULL OR candidate.type = $5::text)
+       WHERE ${isMissing}
+         AND candidate.id = ANY($10::uuid[])
        ORDER BY candidate.created_at, candidate.id
-       ON CONFLICT (event_id, webhook_id) DO NOTHING
+       ON CONFLICT DO NOTHING
        RETURNING webhook_id, scheduled_at, id, event_id
      ),
      looked_at_again AS (

@@ -178,6 +178,7 @@ export function condition(kind: JobKind, { status, delivery_ids, code }: JobFilt
       : status === undefined && delivery_ids !== undefined
         ? `row.status IN ('failed', 'delivered')`
         : `row.status = '${status ?? 'failed'}'`,
+    ...(kind === 'retry' ? ['row.payload_expired_at IS NULL'] : []),
     `($2::uuid IS NULL OR row.webhook_id = $2::uuid)`,
     `($3::timestamptz IS NULL OR row.created_at >= $3::timestamptz)`,
     `($4::timestamptz IS NULL OR row.created_at < $4::timestamptz)`,
@@ -218,16 +219,17 @@ function sourceOf(kind: JobKind, { delivery_ids, webhook_id, status = 'failed' }
 
 /** Events that the webhook would get today and has not got; each type is matched once. */
 const countMissing = `WITH event AS MATERIALIZED (
-       SELECT event.id, event.type, event.application_id, event.environment_name
+       SELECT event.id, event.type, event.application_id, event.environment_name, event.operational
        FROM postrider.events AS event
        WHERE event.project_id = $1::uuid
          AND ($3::timestamptz IS NULL OR event.created_at >= $3::timestamptz)
          AND ($4::timestamptz IS NULL OR event.created_at < $4::timestamptz)
          AND $6::uuid[] IS NULL
+         AND event.payload_expired_at IS NULL
        LIMIT $7::integer + 1
      ),
      matching AS MATERIALIZED (
-       SELECT kind.type, webhook.id AS webhook_id, webhook.application_id, webhook.environment_name
+       SELECT kind.type, webhook.id AS webhook_id, webhook.application_id, webhook.environment_name, webhook.operational
        FROM (SELECT DISTINCT type FROM event) AS kind
        JOIN postrider.webhooks AS webhook
          ON webhook.event_types ?| postrider.event_type_patterns(kind.type)
@@ -240,6 +242,7 @@ const countMissing = `WITH event AS MATERIALIZED (
          FROM event
          JOIN matching
            ON matching.type = event.type
+           AND matching.operational = event.operational
          WHERE (matching.application_id IS NULL OR matching.application_id = event.application_id)
            AND (matching.environment_name IS NULL OR matching.environment_name = event.environment_name)
            AND NOT EXISTS (
@@ -247,6 +250,7 @@ const countMissing = `WITH event AS MATERIALIZED (
              FROM postrider.deliveries AS delivery
              WHERE delivery.event_id = event.id
                AND delivery.webhook_id = matching.webhook_id
+             OFFSET 0
            )
        ) AS count,
        (SELECT COUNT(*)::integer FROM event) AS looked_at`

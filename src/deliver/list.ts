@@ -93,8 +93,12 @@ function placed(places: string): string {
          delivery.scheduled_at, delivery.delivered_at, delivery.last_attempt_at, delivery.last_response_status,
          delivery.last_error
        FROM (${places}) AS place
-       JOIN postrider.deliveries AS delivery
-         ON delivery.id = place.id
+       CROSS JOIN LATERAL (
+         SELECT *
+         FROM postrider.deliveries AS delivery
+         WHERE delivery.id = place.id
+         OFFSET 0
+       ) AS delivery
      )`
 }
 

@@ -48,8 +48,12 @@ export async function readChanges(
          'outcome', attempt.outcome
        ) AS tried
      FROM postrider.webhook_delivery_attempts AS attempt
-     JOIN postrider.deliveries AS row
-       ON row.id = attempt.delivery_id
+     CROSS JOIN LATERAL (
+       SELECT ${listed}, row.project_id
+       FROM postrider.deliveries AS row
+       WHERE row.id = attempt.delivery_id
+       OFFSET 0
+     ) AS row
      WHERE attempt.id >= postrider.uuid_at($2::timestamptz)
        AND row.project_id = $1::uuid
      ORDER BY attempt.id DESC

@@ -47,14 +47,21 @@ function sampleOf(event: ShapePreview['event'], data: string | undefined): Sampl
 }
 
 async function publishedEnvelope(queryable: Queryable, projectId: string, id: string): Promise<string> {
-  const { rows } = await queryable.query<{ payload: string }>(
+  const { rows } = await queryable.query<{ payload: string | null }>(
     `SELECT event.payload
      FROM postrider.events AS event
      WHERE event.project_id = $1::uuid
-       AND event.id = $2::uuid`,
+       AND event.id = $2::uuid
+       AND event.created_at = (
+         SELECT place.created_at
+         FROM postrider.event_places AS place
+         WHERE place.project_id = $1::uuid
+           AND place.id = $2::uuid
+       )`,
     [projectId, id],
   )
   if (!rows[0]) throw invalidField('event_id', 'names no event of this project')
+  if (rows[0].payload === null) throw invalidField('event_id', 'names an event whose payload has expired')
   return rows[0].payload
 }
 

@@ -1,7 +1,8 @@
 import type { Clock } from '../clock.ts'
 import type { Queryable } from '../database/database.ts'
 import { isLockedOut, mayPass, retrying } from '../database/transient.ts'
-import type { Logger } from '../log.ts'
+import { isDebugging, type Logger } from '../log.ts'
+import { batchLine } from './batch-line.ts'
 import type { Life } from './life.ts'
 import { type Filtered, findLocked, type Result, withoutAnswer, writeResults } from './results.ts'
 
@@ -11,6 +12,8 @@ export interface RecorderOptions {
   life: Life
   clock: Clock
   logger: Logger
+  /** Of each batch that was written, with those that came too late. */
+  onRecord?: ((results: number, durationMs: number) => void) | undefined
 }
 
 interface Waiting {
@@ -44,6 +47,7 @@ export class Recorder {
   readonly #life: Life
   readonly #clock: Clock
   readonly #logger: Logger
+  readonly #onRecord: RecorderOptions['onRecord']
   readonly #abort = new AbortController()
   #waiting: Waiting[] = []
   #writing = false
@@ -54,11 +58,12 @@ export class Recorder {
   #lockedTimer: NodeJS.Timeout | undefined
   #lookForLockedUntilMs = -Infinity
 
-  constructor({ database, life, clock, logger }: RecorderOptions) {
+  constructor({ database, life, clock, logger, onRecord }: RecorderOptions) {
     this.#database = database
     this.#life = life
     this.#clock = clock
     this.#logger = logger
+    this.#onRecord = onRecord
   }
 
   record(result: Result | Filtered): Promise<boolean> {
@@ -93,8 +98,11 @@ export class Recorder {
   }
 
   async #settle(batch: readonly Waiting[]): Promise<void> {
+    const results = batch.map(({ result }) => result)
+    const startedMs = performance.now()
     try {
-      const { written, refused } = await this.#writeBatch(batch.map(({ result }) => result))
+      const { written, refused } = await this.#writeBatch(results)
+      this.#tell(results, written.size, performance.now() - startedMs)
       for (const { result, done, failed } of batch) {
         const error = refused.get(result.delivery.id)
         if (error === undefined) done(written.has(result.delivery.id))
@@ -112,6 +120,13 @@ export class Recorder {
       }
       for (const { failed } of batch) failed(error)
     }
+  }
+
+  #tell(results: readonly (Result | Filtered)[], written: number, durationMs: number): void {
+    this.#onRecord?.(results.length, durationMs)
+    if (!isDebugging(this.#logger)) return
+    const deliveries = results.map(({ delivery }) => delivery)
+    this.#logger.debug(batchLine(deliveries, { workerId: this.#life.id, durationMs, written }), 'recorded')
   }
 
   /** Those whose rows nobody holds; the others are put aside for a while. */

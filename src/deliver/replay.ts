@@ -38,6 +38,7 @@ const stepSize = 500
 /** The rows of a replay: $1 webhook, $2 status, $3 since, $4 until, $5 event types. */
 const matches = `row.webhook_id = $1::uuid
   AND row.status = $2::postrider.webhook_delivery_status
+  AND row.payload_expired_at IS NULL
   AND row.created_at >= $3::timestamptz
   AND row.created_at < COALESCE($4::timestamptz, now())
   AND ARRAY(SELECT jsonb_array_elements_text($5::jsonb)) && postrider.event_type_patterns(row.event_type)`

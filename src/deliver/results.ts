@@ -30,7 +30,8 @@ export function withoutAnswer(result: Result | Filtered): Result | Filtered {
   return { ...result, attempt: { ...result.attempt, responseHeaders: null, responseBody: null } }
 }
 
-const statusOf = {
+/** What a delivery is after an outcome. */
+export const statusOf = {
   delivered: 'delivered',
   retry: 'pending',
   failed: 'failed',

@@ -56,12 +56,24 @@ export async function search(queryable: Queryable, projectId: string, text: stri
 
   const range = [projectId, ids.first, ids.last]
   const events = await queryable.query<SearchResults['events'][number]>(
-    `SELECT event.id, event.type, event.created_at
-     FROM postrider.events AS event
-     WHERE event.project_id = $1::uuid
-       AND event.id BETWEEN $2::uuid AND $3::uuid
-     ORDER BY event.id DESC
-     LIMIT ${most}`,
+    `SELECT place.id, event.type, place.created_at
+     FROM (
+       SELECT place.id, place.created_at
+       FROM postrider.event_places AS place
+       WHERE place.project_id = $1::uuid
+         AND place.id BETWEEN $2::uuid AND $3::uuid
+       ORDER BY place.id DESC
+       LIMIT ${most}
+     ) AS place
+     CROSS JOIN LATERAL (
+       SELECT event.type
+       FROM postrider.events AS event
+       WHERE event.project_id = $1::uuid
+         AND event.id = place.id
+         AND event.created_at = place.created_at
+       OFFSET 0
+     ) AS event
+     ORDER BY place.id DESC`,
     range,
   )
   // By the time in the id, since the index of ids holds those of all projects: only a whole id is looked up there.

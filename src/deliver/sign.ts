@@ -43,3 +43,9 @@ export function sign(input: SigningInput, now: Date): SignedRequest {
   }
   return { url: input.url, headers, body: input.body }
 }
+
+/** Of the trace that the event belongs to. One that is the webhook's own, from before there was this one, stands. */
+export function addTraceparent({ headers }: SignedRequest, traceparent: string): void {
+  const hasOwn = Object.keys(headers).some((name) => name.toLowerCase() === 'traceparent')
+  if (!hasOwn) headers['traceparent'] = traceparent
+}

@@ -3,7 +3,11 @@ import type { Database } from '../database/database.ts'
 import { mayPass, retrying } from '../database/transient.ts'
 import { Listener } from '../database/wake.ts'
 import { createLifecycle, type Lifecycle } from '../lifecycle.ts'
-import type { Logger } from '../log.ts'
+import { isDebugging, type Logger } from '../log.ts'
+import { registeredTracer } from '../tracing.ts'
+import { attemptLine } from './attempt-line.ts'
+import { batchLine } from './batch-line.ts'
+import { Breakers } from './breakers.ts'
 import {
   attemptNumber,
   claim,
@@ -20,11 +24,15 @@ import { Life } from './life.ts'
 import { Load } from './load.ts'
 import { Recorder } from './record.ts'
 import { endLife, interruptSent, type Rescued, rescueExpired } from './rescue.ts'
+import { Queues, readDeadRows } from './queues.ts'
 import type { Sender } from './send.ts'
 import { Shapes } from './shapes.ts'
+import { traceClaim } from './spans.ts'
 
 export interface WorkerOptions {
   database: Database
+  /** What `database` is without a pooler in between, for LISTEN. */
+  directDatabase?: Database | undefined
   clock: Clock
   credentials: Credentials
   sender: Sender
@@ -42,6 +50,10 @@ export interface WorkerOptions {
   drainMs: number
   onEnding?: (delivery: ClaimedDelivery, ending: Ending) => void
   onRescue?: (count: number) => void
+  /** Of each claim, those that found nothing too. */
+  onClaim?: (deliveries: number, durationMs: number) => void
+  /** Of each batch of results. */
+  onRecord?: (results: number, durationMs: number) => void
 }
 
 /** A delivery that this worker has claimed. */
@@ -87,6 +99,8 @@ export class Worker {
   readonly #load: Load
   readonly #lettingOut: LettingOut
   readonly #shapes: Shapes
+  readonly #breakers: Breakers
+  readonly #queues = new Queues()
   #shift: Shift | undefined
   #abort = new AbortController()
   #stopping = true
@@ -110,13 +124,20 @@ export class Worker {
     this.#load = new Load({ ...options, capacity: options.concurrency * capacityPerSlot, capacityBytes })
     this.#lettingOut = new LettingOut({ ...options, onMore: () => this.wake() })
     this.#shapes = new Shapes(options.database)
-    this.#listener = new Listener({ ...options, onWake: () => this.wake() })
+    this.#breakers = new Breakers({ ...options, onChange: () => this.wake() })
+    const database = options.directDatabase ?? options.database
+    this.#listener = new Listener({ ...options, database, onWake: () => this.wake() })
     this.#lifecycle = createLifecycle({ start: () => this.#start(), stop: () => this.#stop() })
   }
 
   /** Deliveries on their way to their receivers. */
   get inFlight(): number {
     return this.#load.sending
+  }
+
+  /** Those too that are claimed ahead, or whose result is being written. */
+  get held(): number {
+    return this.#held.size
   }
 
   start(): Promise<void> {
@@ -141,6 +162,9 @@ export class Worker {
     this.#every((this.#options.leaseSeconds * 1_000) / 3, 'the lease could not be renewed', () =>
       this.#renew(),
     )
+    this.#every(5_000, 'the queue could not be looked at', async () =>
+      this.#queues.noteDeadRows(await readDeadRows(this.#options.database)),
+    )
     this.#every(500, 'deliveries could not be marked', () => this.#mark())
     this.#every(500, 'what dead workers left could not be taken over', () => this.#rescue())
     this.#loop = this.#run()
@@ -162,6 +186,7 @@ export class Worker {
       // Slots become free by the batch: one claim for all of them.
       await new Promise(setImmediate)
       this.#awake = false
+      if (this.#breakers.hasOpened) await this.#putBack()
       if (this.#isQuiet) await this.#sendAlone()
       const wasHolding = this.#held.size > 0
       const limit = this.#wantsMore ? this.#load.room : 0
@@ -188,11 +213,14 @@ export class Worker {
   async #claim(limit: number): Promise<number> {
     const { logger } = this.#options
     try {
+      if (this.#queues.isRowWorn) await this.#beginAnew()
       const shift = await this.#liveShift()
       if (this.#isUncertain) await this.#holdUnknown(shift)
       this.#lettingOut.begin()
       const claimed = await this.#claimFairly(shift, limit)
       for (const delivery of claimed) this.#hold(delivery, shift)
+      // One that is not full has taken all that it may: there is nothing to ask for again until something changes.
+      this.#moreMayWait = claimed.length >= limit
       this.#dispatch()
       return claimed.length
     } catch (error) {
@@ -205,21 +233,38 @@ export class Worker {
   /** Webhooks behind the one where the last claim ended come first, then those before it. */
   async #claimFairly({ life }: Shift, limit: number): Promise<ClaimedDelivery[]> {
     const { database, clock, maxInFlight } = this.#options
+    const known = this.#queues.next(performance.now(), this.#afterWebhookId)
+    if (known) await this.#queues.pause()
     const finished = [...this.#finished]
+    const now = clock.now()
+    const startedMs = performance.now()
     const claimed = await claim(database, {
       workerId: life.id,
-      now: clock.now(),
+      now,
       limit,
       maxHeld: maxInFlight,
       limits: this.#load.limits(),
       finished,
       afterWebhookId: this.#afterWebhookId,
+      known,
     })
+    const endedMs = performance.now()
+    this.#queues.note(claimed, { known, startedMs, endedMs, now })
+    this.#tellClaim(life.id, claimed, endedMs - startedMs)
     // More may have finished meanwhile: those go with the next claim.
     if (claimed.length > 0) this.#finished.splice(0, finished.length)
     if (claimed.length >= limit) this.#afterWebhookId = lastWebhookId(claimed, this.#afterWebhookId)
     await this.#shapes.giveTo(claimed)
     return claimed
+  }
+
+  #tellClaim(workerId: string, claimed: readonly ClaimedDelivery[], durationMs: number): void {
+    const { logger, onClaim } = this.#options
+    onClaim?.(claimed.length, durationMs)
+    if (claimed.length === 0) return
+    const tracer = registeredTracer()
+    if (tracer) traceClaim(tracer, claimed, { workerId, startedAtMs: Date.now() - durationMs })
+    if (isDebugging(logger)) logger.debug(batchLine(claimed, { workerId, durationMs }), 'claimed')
   }
 
   /**
@@ -282,7 +327,7 @@ export class Worker {
     if (current && (await current.life.renew(database))) return current
     const life = new Life({ leaseSeconds, clock })
     await life.begin(database)
-    const recorder = new Recorder({ database, life, clock, logger })
+    const recorder = new Recorder({ database, life, clock, logger, onRecord: this.#options.onRecord })
     const deliverer: Deliverer = {
       ...this.#options,
       life,
@@ -292,8 +337,18 @@ export class Worker {
     }
     this.#finished = []
     this.#unrecorded.clear()
+    this.#queues.noteNewRow()
     this.#shift = { life, recorder, deliverer }
     return this.#shift
+  }
+
+  /** Ends a life that holds nothing, for the sake of a new row. What its row names is recorded. */
+  async #beginAnew(): Promise<void> {
+    const { database, clock } = this.#options
+    const shift = this.#shift
+    if (!shift || this.#held.size > 0 || this.#unrecorded.size > 0 || this.#isUncertain) return
+    this.#shift = undefined
+    this.#tell(await endLife(database, shift.life.id, clock.now()), 'given back')
   }
 
   async #holdUnknown(shift: Shift): Promise<void> {
@@ -338,6 +393,23 @@ export class Worker {
     this.#letGo(held)
   }
 
+  /** What was claimed ahead of endpoints that are down waits in the queue, each at its place. */
+  async #putBack(): Promise<void> {
+    const { database, logger } = this.#options
+    const webhookIds = this.#breakers.takeOpened()
+    const held = this.#unsent().filter(({ delivery }) => webhookIds.has(delivery.webhook_id))
+    for (const each of held) this.#drop(each)
+    const returned = held.filter(({ shift }) => shift === this.#shift).map(({ delivery }) => delivery.id)
+    if (!this.#shift || returned.length === 0) return
+    try {
+      await giveBack(database, this.#shift.life.id, { returned })
+    } catch (error) {
+      // They are found in this worker's row again.
+      this.#isUncertain = true
+      logger.warn({ error, deliveries: returned.length }, 'could not give deliveries back')
+    }
+  }
+
   #letGo({ delivery }: Held, answersWell?: boolean): void {
     this.#held.delete(nameOf(delivery))
     this.#load.letGo(delivery, answersWell)
@@ -348,8 +420,8 @@ export class Worker {
   /** Fills the free slots: first everybody within their caps, then, where slots are idle, those that may borrow. */
   #dispatch(): void {
     if (this.#stopping || this.#isQuiet) return
-    this.#sendWhere((delivery) => this.#load.maySend(delivery))
-    this.#sendWhere((delivery) => this.#load.mayBorrow(delivery))
+    this.#sendWhere((delivery) => this.#load.maySend(delivery) && !this.#breakers.holdsBack(delivery))
+    this.#sendWhere((delivery) => this.#load.mayBorrow(delivery) && !this.#breakers.holdsBack(delivery))
     if (this.#moreMayWait && this.#wantsMore && this.#load.room > 0) this.wake()
   }
 
@@ -391,12 +463,16 @@ export class Worker {
     const { delivery, shift } = held
     const { logger, onEnding } = this.#options
     try {
-      const ending = await deliver(delivery, shift.deliverer, onAnswer)
+      const ending = await deliver(delivery, shift.deliverer, (answer) => {
+        if (answer) this.#breakers.note(delivery, answer)
+        onAnswer()
+      })
       // Still in this worker's row and not sent: it is found there, unless others have taken it over.
       if (ending === 'interrupted') this.#isUncertain = true
       else if (shift === this.#shift) this.#finished.push(delivery.id)
       onEnding?.(delivery, ending)
-      logger.info(describe(delivery, ending), ending === 'filtered' ? 'filtered' : 'attempt')
+      const line = attemptLine(delivery, ending, shift.life.id)
+      logger.info(line, ending === 'filtered' ? 'filtered' : 'attempt')
       return typeof ending === 'string' ? undefined : ending.outcome.kind === 'delivered'
     } catch (error) {
       logger.error({ error, delivery_id: delivery.id }, 'an attempt ended without a result')
@@ -501,6 +577,7 @@ export class Worker {
     const forget = setTimeout(() => this.#shift?.recorder.abort(), drainMs + 1_000)
     await this.#giveBackUnsent()
     await Promise.all(this.#sent().map(({ sent }) => sent!.ended))
+    await this.#breakers.settled()
     clearTimeout(giveUp)
     clearTimeout(forget)
     const shift = this.#shift
@@ -548,25 +625,4 @@ function lastWebhookId(claimed: readonly ClaimedDelivery[], afterWebhookId: stri
   const ids = claimed.map(({ webhook_id }) => webhook_id)
   const fromTheFirst = ids.filter((id) => id <= afterWebhookId)
   return (fromTheFirst.length > 0 ? fromTheFirst : ids).reduce((last, id) => (id > last ? id : last))
-}
-
-function describe(delivery: ClaimedDelivery, ending: Ending): object {
-  const ids = {
-    delivery_id: delivery.id,
-    event_id: delivery.event_id,
-    webhook_id: delivery.webhook_id,
-    project_id: delivery.project_id,
-    event_type: delivery.event_type,
-    attempt: attemptNumber(delivery),
-  }
-  if (typeof ending === 'string') return { ...ids, outcome: ending }
-  const { outcome, durationMs } = ending
-  return {
-    ...ids,
-    outcome: outcome.kind,
-    response_status: outcome.responseStatus,
-    reason: outcome.error,
-    duration_ms: durationMs,
-    ...(outcome.kind === 'retry' && { retry_at: outcome.retryAt }),
-  }
 }

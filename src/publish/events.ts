@@ -56,18 +56,29 @@ function ofType(type: string) {
   }
 }
 
-/** One event with its `payload` as JSON text, to the digit. */
+export interface EventWithPayload extends PublishedEvent {
+  /** JSON text, to the digit; null once it has expired. */
+  payload: string | null
+  payload_expired_at: Date | null
+}
+
 export async function getEvent(
   queryable: Queryable,
   projectId: string,
   id: string,
-): Promise<PublishedEvent & { payload: string }> {
-  const { rows } = await queryable.query<PublishedEvent & { payload: string }>(
+): Promise<EventWithPayload> {
+  const { rows } = await queryable.query<EventWithPayload>(
     `SELECT event.id, event.type, event."timestamp", event.application_id, event.environment_name, event.created_at,
-            event.deliveries, event.payload
+            event.deliveries, event.payload, event.payload_expired_at
      FROM postrider.events AS event
      WHERE event.project_id = $1::uuid
-       AND event.id = $2::uuid`,
+       AND event.id = $2::uuid
+       AND event.created_at = (
+         SELECT place.created_at
+         FROM postrider.event_places AS place
+         WHERE place.project_id = $1::uuid
+           AND place.id = $2::uuid
+       )`,
     [projectId, id],
   )
   if (!rows[0]) throw notFound('event')

@@ -34,7 +34,7 @@ export interface NewEvents {
 const limit = 100
 
 /**
- * Events that were committed after a position, in the order in which they were published; without a position, only where we
+ * Events that an application published, committed after a position, in the order in which they were published; without a position, only where we
  * are. Neither an event's time, which is that of the beginning of its transaction, nor its id tells when it was committed:
  * that tells the transaction. Whatever was not yet committed then is of one that is not older than the oldest that wrote
  * (subtransactions are younger still). The time only limits how far back is looked, by index.
@@ -59,6 +59,7 @@ export async function readNewEvents(
        AND age(event.xmin) <= age($3::text::xid)
        AND event.id <> ALL($4::uuid[])
        AND event.payload IS NOT NULL
+       AND NOT event.operational
        AND ($5::timestamptz IS NULL OR (event.created_at, event.id) > ($5::timestamptz, $6::uuid))
      ORDER BY event.created_at, event.id
      LIMIT $7::integer`,

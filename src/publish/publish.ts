@@ -4,6 +4,7 @@ import { invalidField, notFound, PostriderError } from '../contract/errors.ts'
 import { sqlstate } from '../database/sqlstate.ts'
 import { isUuid } from '../ids.ts'
 import { RegistryChanged } from '../registry/event-schemas.ts'
+import { tracedBy, type Tracing, untraced } from './traced.ts'
 
 /** An event as an application publishes it. */
 export interface NewEvent<Data = unknown> {
@@ -36,6 +37,11 @@ export interface Publishing {
    * nothing is published and `RegistryChanged` is thrown. With null nothing is compared.
    */
   revision?: string | null
+  /**
+   * What the deliveries hang their spans below, as `readTraceparent` reads it. Without one it is what the transaction has as
+   * `postrider.traceparent`, if anything.
+   */
+  traceparent?: string | undefined
 }
 
 /**
@@ -45,43 +51,50 @@ export interface Publishing {
 export async function publish(
   transaction: Transaction,
   event: NewEvent,
-  { channel = null, revision = null }: Publishing = {},
+  { channel = null, revision = null, traceparent }: Publishing = {},
 ): Promise<Publication> {
   checkFields(event)
+  const values = [
+    event.projectId,
+    event.type,
+    toJson(event.data),
+    event.id ?? null,
+    event.applicationId ?? null,
+    event.environmentName ?? null,
+    toTime(event.timestamp),
+    channel,
+    revision,
+  ]
   const [publication] = await publishing(() =>
-    transaction.query(
-      `SELECT published.id, published.deliveries, published.duplicate
-       FROM (
-         SELECT
-           $1::uuid AS project_id,
-           CASE WHEN $8::text IS NOT NULL THEN pg_notify($8::text, '') END AS woken
-         WHERE $9::text IS NULL
-           OR postrider.event_types_revision($1::uuid) = $9::text::bigint
-       ) AS checked
-       CROSS JOIN LATERAL postrider.publish(
-         project_id => checked.project_id,
-         type => $2::text,
-         data => $3::text::jsonb,
-         id => $4::uuid,
-         application_id => $5::uuid,
-         environment_name => $6::text,
-         "timestamp" => $7::text::timestamptz
-       ) AS published`,
-      [
-        event.projectId,
-        event.type,
-        toJson(event.data),
-        event.id ?? null,
-        event.applicationId ?? null,
-        event.environmentName ?? null,
-        toTime(event.timestamp),
-        channel,
-        revision,
-      ],
-    ),
+    traceparent === undefined
+      ? transaction.query(publishOne, values)
+      : transaction.query(publishOneTraced, [...values, traceparent]),
   )
   if (!publication) throw new RegistryChanged()
   return publication
+}
+
+const publishOne = oneWith(untraced)
+const publishOneTraced = oneWith(tracedBy('$10'))
+
+function oneWith({ before, after }: Tracing): string {
+  return `SELECT published.id, published.deliveries, published.duplicate${after}
+   FROM (
+     SELECT
+       $1::uuid AS project_id,
+       CASE WHEN $8::text IS NOT NULL THEN pg_notify($8::text, '') END AS woken${before}
+     WHERE $9::text IS NULL
+       OR postrider.event_types_revision($1::uuid) = $9::text::bigint
+   ) AS checked
+   CROSS JOIN LATERAL postrider.publish(
+     project_id => checked.project_id,
+     type => $2::text,
+     data => $3::text::jsonb,
+     id => $4::uuid,
+     application_id => $5::uuid,
+     environment_name => $6::text,
+     "timestamp" => $7::text::timestamptz
+   ) AS published`
 }
 
 /** Publishes up to 1,000 events of one project, all or none; the answers stand in the order given. */
@@ -115,25 +128,32 @@ export function publishMany(
 export async function publishJson(
   transaction: Transaction,
   { projectId, eventsJson }: { projectId: string; eventsJson: string },
-  { channel = null, revision = null }: Publishing = {},
+  { channel = null, revision = null, traceparent }: Publishing = {},
 ): Promise<Publication[]> {
+  const values = [projectId, eventsJson, channel, revision]
   const publications = await publishing(() =>
-    transaction.query(
-      `SELECT published.id, published.deliveries, published.duplicate
-       FROM (
-         SELECT
-           $1::uuid AS project_id,
-           CASE WHEN $3::text IS NOT NULL THEN pg_notify($3::text, '') END AS woken
-         WHERE $4::text IS NULL
-           OR postrider.event_types_revision($1::uuid) = $4::text::bigint
-       ) AS checked
-       CROSS JOIN LATERAL postrider.publish_many(checked.project_id, $2::text::jsonb) AS published`,
-      [projectId, eventsJson, channel, revision],
-    ),
+    traceparent === undefined
+      ? transaction.query(publishAll, values)
+      : transaction.query(publishAllTraced, [...values, traceparent]),
   )
   // Of events there always is at least one.
   if (publications.length === 0 && revision !== null) throw new RegistryChanged()
   return publications
+}
+
+const publishAll = allWith(untraced)
+const publishAllTraced = allWith(tracedBy('$5'))
+
+function allWith({ before, after }: Tracing): string {
+  return `SELECT published.id, published.deliveries, published.duplicate${after}
+   FROM (
+     SELECT
+       $1::uuid AS project_id,
+       CASE WHEN $3::text IS NOT NULL THEN pg_notify($3::text, '') END AS woken${before}
+     WHERE $4::text IS NULL
+       OR postrider.event_types_revision($1::uuid) = $4::text::bigint
+   ) AS checked
+   CROSS JOIN LATERAL postrider.publish_many(checked.project_id, $2::text::jsonb) AS published`
 }
 
 const fields = new Set(['projectId', 'type', 'data', 'id', 'timestamp', 'applicationId', 'environmentName'])

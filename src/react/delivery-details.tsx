@@ -16,9 +16,15 @@ export function DeliveryDetails({ id }: { id: string }) {
       <h4>Attempts</h4>
       {attempts.length === 0 ? <p>None yet.</p> : <Attempts attempts={attempts} />}
       <h4>Sent</h4>
-      <pre role="region" tabIndex={0} aria-label="What is sent">
-        {JSON.stringify(delivery.payload, undefined, 2)}
-      </pre>
+      {delivery.payload_expired_at === null ? (
+        <pre role="region" tabIndex={0} aria-label="What is sent">
+          {JSON.stringify(delivery.payload, undefined, 2)}
+        </pre>
+      ) : (
+        <p>
+          It is not kept any more, <When at={delivery.payload_expired_at} />.
+        </p>
+      )}
       {delivery.last_response_body && (
         <>
           <h4>Last answer</h4>

@@ -28,7 +28,7 @@ type Row = Omit<RegisteredEventType, 'schema' | 'example'> & {
 }
 
 const columns = `row.id, row.name, row.description, row.schema::text AS schema, row.example::text AS example,
-  row.deprecated, row.version, row.created_at, row.updated_at`
+  row.deprecated, row.retention_days, row.version, row.created_at, row.updated_at`
 
 /**
  * The types that a project says something of. Publishing checks data against the schema of its type from the moment on at
@@ -45,11 +45,14 @@ export class EventTypes {
   async create(projectId: string, input: NewEventType, texts: JsonTexts = {}): Promise<RegisteredEventType> {
     const given = validate(NewEventType, input)
     const { name, description = null, schema = null, example = null, deprecated = false } = given
+    const { retention_days = null } = given
     checkDefinition({ schema, example })
     try {
       const { rows } = await this.#database.query<Row>(
-        `INSERT INTO postrider.webhook_event_types AS row (project_id, name, description, schema, example, deprecated)
-         VALUES ($1::uuid, $2::text, $3::text, $4::jsonb, $5::jsonb, $6::boolean)
+        `INSERT INTO postrider.webhook_event_types AS row (
+           project_id, name, description, schema, example, deprecated, retention_days
+         )
+         VALUES ($1::uuid, $2::text, $3::text, $4::jsonb, $5::jsonb, $6::boolean, $7::integer)
          RETURNING ${columns}`,
         [
           projectId,
@@ -58,6 +61,7 @@ export class EventTypes {
           textOf(schema, texts.schema),
           textOf(example, texts.example),
           deprecated,
+          retention_days,
         ],
       )
       return shown(rows[0]!)
@@ -113,7 +117,8 @@ export class EventTypes {
                description = $4::text,
                schema = $5::jsonb,
                example = $6::jsonb,
-               deprecated = $7::boolean
+               deprecated = $7::boolean,
+               retention_days = $8::integer
            WHERE row.project_id = $1::uuid
              AND row.name = $2::text
            RETURNING ${columns}`,
@@ -125,6 +130,7 @@ export class EventTypes {
             schema,
             example,
             changes.deprecated ?? before.deprecated,
+            changes.retention_days === undefined ? before.retention_days : changes.retention_days,
           ],
         )
         return shown(rows[0]!)

@@ -8,7 +8,7 @@ import type { StoredCredentials } from './credentials.ts'
 import { policyColumn, policyValues, type StoredPolicy } from './webhook-policy.ts'
 
 /** A webhook as its row has it: of its policy only what it says itself, and its public keys as long as they stand there. */
-export type WebhookRow = Omit<Webhook, 'policy' | 'signature_scheme' | 'public_keys'> & {
+export type WebhookRow = Omit<Webhook, 'policy' | 'signature_scheme' | 'public_keys' | 'disables_at'> & {
   policy: StoredPolicy
   public_key: string | null
   previous_public_key: string | null
@@ -16,9 +16,16 @@ export type WebhookRow = Omit<Webhook, 'policy' | 'signature_scheme' | 'public_k
 }
 export type StoredWebhook = WebhookRow & StoredCredentials
 
+const ofFailing = 'FROM postrider.failing_webhooks AS failing WHERE failing.webhook_id = row.id'
+const ofBreaker =
+  'FROM postrider.webhook_breakers AS breaker WHERE breaker.webhook_id = row.id AND breaker.ends_at > now()'
+
 /** What an answer shows of a row; never a secret, never the value of a header. */
 export const shown = `row.id, row.project_id, row.name, row.url, row.event_types, row.application_id, row.environment_name,
-  row.is_active, row.disabled_reason, row.description,
+  row.is_active, row.disabled_reason, row.operational, row.description,
+  (SELECT failing.since ${ofFailing}) AS failing_since,
+  (SELECT breaker.opened_at ${ofBreaker}) AS down_since,
+  (SELECT breaker.probe_at ${ofBreaker}) AS next_probe_at,
   ARRAY(SELECT name FROM jsonb_object_keys(row.headers) AS name ORDER BY name COLLATE "C") AS header_names,
   ${policyColumn}, row.payload_template, row.filter, row.public_key, row.previous_public_key, row.previous_secret_expires_at,
   row.created_at, row.updated_at, row.created_by_id`
@@ -35,6 +42,7 @@ interface NewRow extends Pick<
   | 'environment_name'
   | 'description'
   | 'is_active'
+  | 'operational'
   | 'policy'
   | 'payload_template'
   | 'filter'
@@ -51,14 +59,14 @@ export async function insert(queryable: Queryable, webhook: NewRow): Promise<Web
   try {
     const { rows } = await queryable.query<WebhookRow>(
       `INSERT INTO postrider.webhooks AS row (
-         id, project_id, name, url, event_types, application_id, environment_name, description, is_active,
+         id, project_id, name, url, event_types, application_id, environment_name, description, is_active, operational,
          secret, public_key, headers, retry_seconds, timeout_ms, max_in_flight, rate_per_second, ordered,
          payload_template, filter, created_by_id
        )
        VALUES (
-         $1::uuid, $2::uuid, $3::text, $4::text, $5::jsonb, $6::uuid, $7::text, $8::text, $9::boolean,
-         $10::text, $11::text, $12::jsonb, $13::integer[], $14::integer, $15::integer, $16::double precision,
-         $17::boolean, $18::json, $19::text, $20::uuid
+         $1::uuid, $2::uuid, $3::text, $4::text, $5::jsonb, $6::uuid, $7::text, $8::text, $9::boolean, $10::boolean,
+         $11::text, $12::text, $13::jsonb, $14::integer[], $15::integer, $16::integer, $17::double precision,
+         $18::boolean, $19::json, $20::text, $21::uuid
        )
        RETURNING ${shown}`,
       [
@@ -71,6 +79,7 @@ export async function insert(queryable: Queryable, webhook: NewRow): Promise<Web
         webhook.environment_name,
         webhook.description,
         webhook.is_active,
+        webhook.operational,
         webhook.secret,
         webhook.public_key,
         JSON.stringify(webhook.headers),
@@ -122,7 +131,8 @@ export async function store(
            rate_per_second = $14::double precision,
            ordered = $15::boolean,
            payload_template = $16::json,
-           filter = $17::text
+           filter = $17::text,
+           operational = $18::boolean
        WHERE id = $1::uuid
        RETURNING ${shown}`,
       [
@@ -138,6 +148,7 @@ export async function store(
         headers === undefined ? null : JSON.stringify(headers),
         ...policyValues(webhook.policy),
         ...shapeValues(webhook),
+        webhook.operational,
       ],
     )
     return rows[0]!

@@ -2,7 +2,7 @@ import type { AddressPolicy } from '../address.ts'
 import type { Clock } from '../clock.ts'
 import { notFound, PostriderError } from '../contract/errors.ts'
 import { usualPolicy } from '../contract/policy.ts'
-import { invalid, validate } from '../contract/validate.ts'
+import { validate } from '../contract/validate.ts'
 import {
   type CreatedWebhook,
   NewWebhook,
@@ -19,6 +19,7 @@ import type { ShapeSource } from '../shape/shape.ts'
 import { isOverlapping, ownHeaders, sealHeaders, sealSecret, signingSecrets } from './credentials.ts'
 import { generateSecret, publicKeyOf, type SignatureScheme } from './secret.ts'
 import type { Cipher } from './secrets.ts'
+import { activity, checkReactivated, disablesAt, unharmed } from './webhook-activity.ts'
 import { changedPolicy, type DefaultPolicy, noPolicy, wholePolicy } from './webhook-policy.ts'
 import {
   credentials,
@@ -29,7 +30,7 @@ import {
   type StoredWebhook,
   type WebhookRow,
 } from './webhook-rows.ts'
-import { checkedUrl, checkSettings } from './webhook-rules.ts'
+import { checkSettings } from './webhook-rules.ts'
 
 export interface WebhooksOptions {
   database: Transactable
@@ -40,6 +41,8 @@ export interface WebhooksOptions {
   defaultPolicy?: DefaultPolicy
   /** Who makes webhooks, if it is a user. */
   createdById?: string | undefined
+  /** A webhook becomes inactive when every attempt has failed for so long; 0 for never. 5 days if not given. */
+  disableFailingDays?: number | undefined
   /** Called in the transaction that makes an inactive webhook active again. */
   onReactivate: (transaction: Queryable, webhookId: string) => Promise<void>
 }
@@ -65,6 +68,7 @@ export class Webhooks {
   readonly #clock: Clock
   readonly #defaultPolicy: DefaultPolicy
   readonly #createdById: string | undefined
+  readonly #disableFailingDays: number
   readonly #onReactivate: WebhooksOptions['onReactivate']
 
   constructor({
@@ -74,6 +78,7 @@ export class Webhooks {
     clock,
     defaultPolicy = usualPolicy,
     createdById,
+    disableFailingDays = 5,
     onReactivate,
   }: WebhooksOptions) {
     this.#database = database
@@ -82,6 +87,7 @@ export class Webhooks {
     this.#clock = clock
     this.#defaultPolicy = defaultPolicy
     this.#createdById = createdById
+    this.#disableFailingDays = disableFailingDays
     this.#onReactivate = onReactivate
   }
 
@@ -100,6 +106,7 @@ export class Webhooks {
       environment_name: settings.environment_name ?? null,
       description: settings.description ?? null,
       is_active: settings.is_active ?? true,
+      operational: settings.operational ?? false,
       secret: sealSecret(row, 'secret', { secret, cipher: this.#cipher }),
       public_key,
       headers: sealHeaders(row, settings.headers ?? {}, this.#cipher),
@@ -158,7 +165,8 @@ export class Webhooks {
         changes.headers && sealHeaders(before, changes.headers, this.#cipher),
       )
       if (isReactivated) await this.#onReactivate(transaction, webhook.id)
-      return this.#whole(webhook)
+      const isAnew = after.is_active !== before.is_active || after.url !== before.url
+      return this.#whole(isAnew ? { ...webhook, ...unharmed } : webhook)
     })
   }
 
@@ -263,6 +271,7 @@ export class Webhooks {
       policy: wholePolicy(row.policy, this.#defaultPolicy),
       signature_scheme: schemeOf({ public_key }),
       public_keys: keys.filter((key) => key !== null),
+      disables_at: disablesAt(row, this.#disableFailingDays),
       previous_secret_expires_at: isOverlap ? previous_secret_expires_at : null,
     }
   }
@@ -270,30 +279,4 @@ export class Webhooks {
 
 function schemeOf({ public_key }: Pick<WebhookRow, 'public_key'>): SignatureScheme {
   return public_key === null ? 'v1' : 'v1a'
-}
-
-/** What a change makes of `is_active` and `disabled_reason`. */
-function activity(
-  before: WebhookRow,
-  changes: WebhookChanges,
-): Pick<Webhook, 'is_active' | 'disabled_reason'> {
-  const isFilterLost =
-    before.disabled_reason === 'application_deleted' && changes.application_id === undefined
-  if (changes.is_active === true && isFilterLost) {
-    throw new PostriderError(
-      'conflict',
-      'The application of this webhook was deleted: name the application_id that it is for now, or null for all of them.',
-    )
-  }
-  if (changes.is_active !== undefined) return { is_active: changes.is_active, disabled_reason: null }
-  // The filter is set anew: what stopped it is settled, and it can be made active whenever its owner likes.
-  const isSettled = before.disabled_reason === 'application_deleted' && !isFilterLost
-  return { is_active: before.is_active, disabled_reason: isSettled ? null : before.disabled_reason }
-}
-
-function checkReactivated(webhook: WebhookRow, policy: AddressPolicy): Pick<Webhook, 'url'> {
-  if (webhook.event_types.length === 0) {
-    throw invalid([{ path: 'event_types', message: 'must have at least 1 entry' }])
-  }
-  return { url: checkedUrl(webhook.url, policy) }
 }

@@ -1,10 +1,10 @@
-import type { Queryable } from '../database/database.ts'
-
-/**
- * Rows in one transaction: short enough that nobody waits for its locks. In no order: the index by age has none, and to
- * sort would be to read all that is old for each batch.
- */
-const batchSize = 1_000
+import type { Database, Queryable } from '../database/database.ts'
+import { dropDeliveries } from './drop-deliveries.ts'
+import { dropEvents } from './drop-events.ts'
+import { expiredParts, removeLeftovers } from './dropping.ts'
+import { Pace } from './pace.ts'
+import { readPartitions } from './partitions.ts'
+import { readRules } from './rules.ts'
 
 export interface Expired {
   deliveries: number
@@ -12,40 +12,90 @@ export interface Expired {
 }
 
 /**
- * Deletes `delivered` and `failed` deliveries created before `cutoff` with their attempts, then the events of that age
+ * Removes `delivered` and `failed` deliveries created before `cutoff` with their attempts, then the events of that age
  * that no delivery refers to any more, and with them what was filtered, shapes that were replaced, and finished replays and
- * jobs. Whatever is pending or delivering stays, however old. Any number of processes may do this at once: rows that
- * another one is deleting are skipped. `signal` ends it between two batches.
+ * jobs. Whatever is pending or delivering stays, however old, and what a project's own rules keep. Partitions that lie
+ * before `cutoff` are dropped; the rest goes in batches, in no order: the index by age has none, and to sort would be to
+ * read all that is old for each. Any number of processes may do this at once: rows that another one is deleting are skipped.
+ * `signal` ends it between two steps.
  */
-export async function expire(queryable: Queryable, cutoff: Date, signal?: AbortSignal): Promise<Expired> {
-  const deliveries = await inBatches(() => deleteDeliveries(queryable, cutoff), signal)
-  await inBatches(() => deleteFiltered(queryable, cutoff), signal)
-  const events = await inBatches(() => deleteEvents(queryable, cutoff), signal)
-  await deleteShapes(queryable, cutoff)
-  await queryable.query(
+export async function expire(database: Database, cutoff: Date, signal?: AbortSignal): Promise<Expired> {
+  const { longestDays, usualProjectIds } = await readRules(database, 0)
+  const dropping = { cutoff: beforeAllRules(cutoff, longestDays), signal }
+  const expired = { deliveries: 0, events: 0 }
+
+  await removeLeftovers(database)
+  expired.deliveries += await dropDeliveries(database, await readPartitions(database), dropping)
+  // Projects with rules of their own are left to those. One by one, since what they keep would be read again for each batch.
+  const ages: Age[] = (usualProjectIds ?? [null]).map((projectId) => ({ cutoff, projectId }))
+  for (const age of ages) {
+    expired.deliveries += await inBatches((size) => deleteDeliveries(database, age, size), signal)
+    await inBatches((size) => deleteFiltered(database, age, size), signal)
+  }
+  expired.events += await dropEvents(database, await readPartitions(database), dropping)
+  for (const age of ages) {
+    expired.events += await inBatches((size) => deleteEvents(database, age, size), signal)
+  }
+  await deleteShapes(database, cutoff)
+  await database.query(
     `DELETE FROM postrider.replays
      WHERE created_at < $1::timestamptz
        AND finished_at IS NOT NULL`,
     [cutoff],
   )
-  await queryable.query(
+  await database.query(
     `DELETE FROM postrider.jobs
      WHERE finished_at < $1::timestamptz`,
     [cutoff],
   )
-  return { deliveries, events }
+  return expired
 }
 
-async function inBatches(deleteBatch: () => Promise<number>, signal?: AbortSignal): Promise<number> {
+/**
+ * Before which moment a history of so many days goes: where it is partitioned, the last beginning of a partition before that,
+ * so that whole partitions go instead of a part of one each day.
+ */
+export async function usualCutoff(queryable: Queryable, now: Date, days: number): Promise<Date> {
+  const cutoff = new Date(now.getTime() - days * msPerDay)
+  const parts = expiredParts(await readPartitions(queryable), 'deliveries', cutoff)
+  return parts.at(-1)?.until ?? cutoff
+}
+
+const msPerDay = 86_400_000
+
+/** What a project or an event type keeps for longer keeps the partition that it lies in. */
+function beforeAllRules(cutoff: Date, longestDays: number): Date {
+  if (longestDays === 0) return cutoff
+  return new Date(Math.min(cutoff.getTime(), Date.now() - longestDays * msPerDay))
+}
+
+/** Before a moment, of one project or of all. */
+interface Age {
+  cutoff: Date
+  projectId: string | null
+}
+
+/** Statements so short that nobody waits for the locks of one. */
+async function inBatches(
+  deleteBatch: (size: number) => Promise<number>,
+  signal?: AbortSignal,
+): Promise<number> {
+  const pace = new Pace()
   let total = 0
   for (;;) {
-    const deleted = await deleteBatch()
+    if (signal?.aborted) return total
+    const { size } = pace
+    const deleted = await pace.measured(deleteBatch)
     total += deleted
-    if (deleted < batchSize || signal?.aborted) return total
+    if (deleted < size) return total
   }
 }
 
-async function deleteDeliveries(queryable: Queryable, cutoff: Date): Promise<number> {
+async function deleteDeliveries(
+  queryable: Queryable,
+  { cutoff, projectId }: Age,
+  size: number,
+): Promise<number> {
   const { rowCount } = await queryable.query(
     `DELETE FROM postrider.deliveries
      WHERE id = ANY(ARRAY(
@@ -53,27 +103,30 @@ async function deleteDeliveries(queryable: Queryable, cutoff: Date): Promise<num
        FROM postrider.deliveries
        WHERE created_at < $1::timestamptz
          AND status IN ('delivered', 'failed')
-       LIMIT ${batchSize}
+         AND ($2::uuid IS NULL OR project_id = $2::uuid)
+       LIMIT $3::integer
        FOR UPDATE SKIP LOCKED
      ))`,
-    [cutoff],
+    [cutoff, projectId, size],
   )
   return rowCount ?? 0
 }
 
-async function deleteEvents(queryable: Queryable, cutoff: Date): Promise<number> {
+async function deleteEvents(queryable: Queryable, { cutoff, projectId }: Age, size: number): Promise<number> {
   const { rows } = await queryable.query<{ count: number }>(
     `WITH expired AS MATERIALIZED (
-       SELECT event.project_id, event.id
+       SELECT event.project_id, event.id, event.created_at
        FROM postrider.events AS event
        WHERE event.created_at < $1::timestamptz
+         AND ($2::uuid IS NULL OR event.project_id = $2::uuid)
          AND NOT EXISTS (
            SELECT
            FROM postrider.deliveries AS delivery
            WHERE delivery.event_id = event.id
              AND delivery.project_id = event.project_id
+           OFFSET 0
          )
-       LIMIT ${batchSize}
+       LIMIT $3::integer
        FOR UPDATE SKIP LOCKED
      ),
      deleted AS (
@@ -81,26 +134,32 @@ async function deleteEvents(queryable: Queryable, cutoff: Date): Promise<number>
        USING expired
        WHERE event.project_id = expired.project_id
          AND event.id = expired.id
+         AND event.created_at = expired.created_at
        RETURNING event.id
      )
      SELECT COUNT(*)::integer AS count
      FROM deleted`,
-    [cutoff],
+    [cutoff, projectId, size],
   )
   return rows[0]!.count
 }
 
-async function deleteFiltered(queryable: Queryable, cutoff: Date): Promise<number> {
+async function deleteFiltered(
+  queryable: Queryable,
+  { cutoff, projectId }: Age,
+  size: number,
+): Promise<number> {
   const { rowCount } = await queryable.query(
     `DELETE FROM postrider.filtered_deliveries
      WHERE (event_id, webhook_id) IN (
        SELECT event_id, webhook_id
        FROM postrider.filtered_deliveries
        WHERE created_at < $1::timestamptz
-       LIMIT ${batchSize}
+         AND ($2::uuid IS NULL OR project_id = $2::uuid)
+       LIMIT $3::integer
        FOR UPDATE SKIP LOCKED
      )`,
-    [cutoff],
+    [cutoff, projectId, size],
   )
   return rowCount ?? 0
 }

@@ -213,8 +213,12 @@ async function readRecent(
        width_bucket(attempt.duration_ms, $5::integer[]) AS slot,
        COUNT(*)::integer AS count
      FROM postrider.webhook_delivery_attempts AS attempt
-     JOIN postrider.deliveries AS delivery
-       ON delivery.id = attempt.delivery_id
+     CROSS JOIN LATERAL (
+       SELECT delivery.project_id, delivery.webhook_id
+       FROM postrider.deliveries AS delivery
+       WHERE delivery.id = attempt.delivery_id
+       OFFSET 0
+     ) AS delivery
      WHERE attempt.id >= postrider.uuid_at($6::timestamptz)
        AND attempt.started_at >= $3::timestamptz
        AND attempt.started_at < $7::timestamptz

@@ -9,7 +9,8 @@ const sliceSeconds = 600
 const settleSeconds = 600
 
 /**
- * Counts the attempts that were recorded since the last time, by the minute in which they started, for one slice of time.
+ * Counts the attempts that were recorded since the last time, by the minute in which they started, for one slice of time,
+ * and notes of which webhooks every one fails since when.
  * Each is counted once: how far counting has come moves in the same transaction. Answers whether there is more to count.
  * Any number of processes may call this at once.
  */
@@ -64,6 +65,9 @@ export class AttemptRoller {
   }
 }
 
+/** Of `failing`, those that accepted something before. */
+const anew = `ARRAY(SELECT failing.webhook_id FROM failing WHERE failing.is_new)`
+
 /** What lies in an hour or a day that was summed up already is added there, too. */
 async function countAttempts(
   transaction: Queryable,
@@ -80,8 +84,12 @@ async function countAttempts(
          attempt.error,
          width_bucket(attempt.duration_ms, $3::integer[])::smallint AS slot
        FROM postrider.webhook_delivery_attempts AS attempt
-       JOIN postrider.deliveries AS delivery
-         ON delivery.id = attempt.delivery_id
+       CROSS JOIN LATERAL (
+         SELECT delivery.project_id, delivery.webhook_id
+         FROM postrider.deliveries AS delivery
+         WHERE delivery.id = attempt.delivery_id
+         OFFSET 0
+       ) AS delivery
        WHERE attempt.id >= postrider.uuid_at($1::timestamptz)
          AND attempt.id < postrider.uuid_at($2::timestamptz)
      ),
@@ -125,6 +133,49 @@ async function countAttempts(
        FROM tried
        WHERE tried.outcome IN ('retry', 'failed')
        ORDER BY tried.webhook_id, tried.at, tried.started_at DESC
+     ),
+     accepted AS MATERIALIZED (
+       SELECT tried.webhook_id, MAX(tried.started_at) AS last_at
+       FROM tried
+       WHERE tried.outcome = 'delivered'
+       GROUP BY tried.webhook_id
+     ),
+     -- Those that failed, and after it accepted nothing more.
+     failing AS MATERIALIZED (
+       SELECT
+         tried.webhook_id,
+         MIN(tried.started_at) AS since,
+         MAX(tried.started_at) AS last_failed_at,
+         accepted.last_at IS NOT NULL AS is_new
+       FROM tried
+       LEFT JOIN accepted
+         ON accepted.webhook_id = tried.webhook_id
+       WHERE tried.outcome IN ('retry', 'failed')
+         AND (accepted.last_at IS NULL OR tried.started_at > accepted.last_at)
+       GROUP BY tried.webhook_id, accepted.last_at
+     ),
+     recovered AS (
+       DELETE FROM postrider.failing_webhooks AS noted
+       USING accepted
+       WHERE noted.webhook_id = accepted.webhook_id
+         AND NOT EXISTS (
+           SELECT
+           FROM failing
+           WHERE failing.webhook_id = accepted.webhook_id
+         )
+     ),
+     noted AS (
+       INSERT INTO postrider.failing_webhooks AS noted (webhook_id, project_id, since, last_failed_at)
+       SELECT webhook.id, webhook.project_id, failing.since, failing.last_failed_at
+       FROM failing
+       JOIN postrider.webhooks AS webhook
+         ON webhook.id = failing.webhook_id
+         AND webhook.is_active
+       FOR KEY SHARE OF webhook
+       ON CONFLICT (webhook_id) DO UPDATE
+       SET since = CASE WHEN noted.webhook_id = ANY(${anew}) THEN EXCLUDED.since ELSE noted.since END,
+           last_failed_at = GREATEST(noted.last_failed_at, EXCLUDED.last_failed_at),
+           announced_percent = CASE WHEN noted.webhook_id = ANY(${anew}) THEN 0 ELSE noted.announced_percent END
      )
      INSERT INTO postrider.attempt_statistics (
        project_id, webhook_id, seconds, at, delivered, retry, failed, interrupted, latency_slots, latency_counts,

@@ -197,8 +197,12 @@ async function readRecent(
          FILTER (WHERE attempt.outcome IN ('retry', 'failed')))[1] AS last_error,
        MAX(attempt.started_at) FILTER (WHERE attempt.outcome IN ('retry', 'failed')) AS last_error_at
      FROM postrider.webhook_delivery_attempts AS attempt
-     JOIN postrider.deliveries AS delivery
-       ON delivery.id = attempt.delivery_id
+     CROSS JOIN LATERAL (
+       SELECT delivery.project_id, delivery.webhook_id
+       FROM postrider.deliveries AS delivery
+       WHERE delivery.id = attempt.delivery_id
+       OFFSET 0
+     ) AS delivery
      WHERE attempt.id >= postrider.uuid_at($6::timestamptz)
        AND attempt.started_at >= $3::timestamptz
        AND attempt.started_at < $7::timestamptz

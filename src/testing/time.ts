@@ -71,7 +71,10 @@ export class TestTime {
   }
 }
 
-/** Due and not claimed, claimed and without a result, or next in a line whose head is finished. */
+/**
+ * Due and not claimed, claimed and without a result, or next in a line whose head is finished. What waits for the next probe
+ * of an endpoint that is down has settled, once what the last one found is written.
+ */
 async function isUnsettled(queryable: Queryable, projectId: string): Promise<boolean> {
   const { rows } = await queryable.query<{ is_unsettled: boolean }>(
     `SELECT EXISTS (
@@ -82,6 +85,15 @@ async function isUnsettled(queryable: Queryable, projectId: string): Promise<boo
        WHERE webhook.project_id = $1::uuid
          AND webhook.is_active
          AND queued.scheduled_at <= clock_timestamp()
+         AND NOT EXISTS (
+           SELECT
+           FROM postrider.webhook_breakers AS breaker
+           WHERE breaker.webhook_id = webhook.id
+             AND breaker.ends_at > clock_timestamp()
+             AND breaker.probe_at > clock_timestamp()
+             AND breaker.ends_at - interval '5 minutes'
+               >= breaker.probe_at - postrider.probe_interval(breaker.failed_probes)
+         )
      )
      OR EXISTS (
        SELECT
@@ -134,6 +146,13 @@ async function bringNearer(
        WHERE webhook.id = waiting.webhook_id
          AND webhook.project_id = $1::uuid
        RETURNING waiting.delivery_id, waiting.scheduled_at
+     ),
+     probed AS (
+       UPDATE postrider.webhook_breakers AS breaker
+       SET opened_at = breaker.opened_at - make_interval(secs => $2::double precision),
+           probe_at = breaker.probe_at - make_interval(secs => $2::double precision),
+           ends_at = breaker.ends_at - make_interval(secs => $2::double precision)
+       WHERE breaker.project_id = $1::uuid
      ),
      told AS (
        UPDATE postrider.deliveries AS delivery

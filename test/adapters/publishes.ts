@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
+import { context, propagation, trace } from '@opentelemetry/api'
+import { NodeTracerProvider } from '@opentelemetry/sdk-trace-node'
 import { Webhook } from 'standardwebhooks'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { type NewEvent, Postrider, PostriderError } from '../../src/index.ts'
 import { publish } from '../../src/publish/publish.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
@@ -159,6 +161,25 @@ export function publishesInTransactionsOf({ name, library, open }: Library): voi
       })
       expect(published).toEqual(ids.map((id) => ({ id, deliveries: 1, duplicate: false })))
       expect(await counts()).toEqual({ orders: 0, events: 100, deliveries: 100 })
+    })
+
+    it('within a trace the events have its id, one or many', async () => {
+      new NodeTracerProvider().register()
+      onTestFinished(() => {
+        trace.disable()
+        context.disable()
+        propagation.disable()
+      })
+      await opened.inTransaction(async (transaction) => {
+        await postrider.publish(event(), { transaction })
+        await postrider.publishMany([event(), event()], { transaction })
+      })
+      const { rows } = await test.database.query<{ traceparent: string | null }>(
+        'SELECT DISTINCT traceparent FROM postrider.events WHERE project_id = $1::uuid',
+        [projectId],
+      )
+      expect(rows).toHaveLength(2)
+      for (const { traceparent } of rows) expect(traceparent).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/)
     })
 
     it('an id that was published before is a duplicate, and with other content a conflict', async () => {

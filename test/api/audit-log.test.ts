@@ -32,6 +32,7 @@ const written: Record<string, string[]> = {
   deleteInvitation: ['invitation.deleted'],
   updateMember: ['member.updated'],
   removeMember: ['member.deleted'],
+  eraseEvent: ['event.erased'],
   createEventType: ['event_type.created'],
   updateEventType: ['event_type.updated'],
   deleteEventType: ['event_type.deleted'],
@@ -82,7 +83,13 @@ test('before and after tell what is different, and the whole of what was made or
   await api.call('PATCH', path, { json: { name: 'hook' } })
   await api.call('POST', `${path}/regenerate-secret`, { json: { overlap_seconds: 0 } })
   await api.call('DELETE', path)
-  const whole = { name: 'hook', url: 'http://127.0.0.1:1024/', event_types: ['*'], ordered: false }
+  const whole = {
+    name: 'hook',
+    url: 'http://127.0.0.1:1024/',
+    event_types: ['*'],
+    ordered: false,
+    operational: false,
+  }
   const told = (await entries(project)).filter(({ resource_id }) => resource_id === webhook).toReversed()
   expect(told.map(({ action, before, after }) => ({ action, before, after }))).toEqual([
     {

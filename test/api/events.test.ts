@@ -62,6 +62,7 @@ test('an event is published, counted and read back with its deliveries', async (
       data: { version: 7 },
       environment_name: 'production',
     },
+    payload_expired_at: null,
     deliveries: [expect.objectContaining({ webhook_id: webhook.id, event_id: json.id, status: 'pending' })],
     filtered: [],
   })

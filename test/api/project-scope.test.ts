@@ -41,7 +41,8 @@ test.each(inProject)('$name asks nothing outside of its project', async (route) 
 /** Before it is known whose key it is, and what says nothing of anybody. */
 const allowedOutside = [
   /FROM postrider\.api_keys\s+WHERE id = \$1::uuid\s+AND \(expires_at/,
-  /^SELECT id, name, created_at, updated_at\s+FROM postrider\.projects\s+WHERE id = \$1::uuid$/,
+  /^SELECT row\.id, row\.name, [\w., ]+\s+FROM postrider\.projects AS row\s+WHERE row\.id = \$1::uuid$/,
+  /^SELECT id, backlog_limit\s+FROM postrider\.projects\s+WHERE backlog_limit IS NOT NULL$/,
   /CROSS JOIN LATERAL postrider\.publish_many\(/,
   /^SELECT set_config\('synchronous_commit', 'off', true\), pg_notify\(/,
   /^UPDATE postrider\.api_keys\s+SET last_used_at/,
@@ -112,6 +113,7 @@ const refused: Record<string, () => Promise<unknown>> = {
   'webhookTests.send': () => calls.webhookTests.send(id, webhook),
   'replays.create': () => calls.replays.create(id, webhook, { since: new Date(0) }),
   'events.get': () => calls.events.get(id, other['event_id']!),
+  'events.erase': () => calls.events.erase(id, other['event_id']!),
   'deliveries.get': () => calls.deliveries.get(id, delivery),
   'deliveries.attempts': () => calls.deliveries.attempts(id, delivery),
   'deliveries.retry': () => calls.deliveries.retry(id, delivery),

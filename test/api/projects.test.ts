@@ -9,6 +9,9 @@ test('a project is created, read, listed, renamed and deleted', async () => {
   expect(created.body).toEqual({
     id: expect.stringMatching(/^[0-9a-f]{8}-[0-9a-f]{4}-7/),
     name: 'Shop',
+    retention_days: null,
+    payload_retention_days: null,
+    backlog_limit: null,
     created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
     updated_at: expect.any(String),
   })

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { cases } from '../../bench/cases/cases.ts'
+import type { Period } from '../../bench/endurance/report.ts'
 
 type Results = Record<string, Record<string, Record<string, number>[]>>
 
@@ -23,6 +24,32 @@ describe.skipIf(process.platform !== 'linux' || process.env['TEST_POSTGRES_BIN']
         const [main] = columns
         expect(figures![main!.key], `${name}: ${contestant}`).toSatisfy(Number.isFinite)
       }
+    }
+  })
+
+  it('holds a snapshot open beside a steady load in its short form', { timeout: 60_000 }, async () => {
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      [
+        join(import.meta.dirname, '../../bench/endurance.ts'),
+        'snapshot',
+        '--minutes=0.03',
+        '--rate=40',
+        '--short',
+        '--json',
+      ],
+      { timeout: 50_000 },
+    )
+    const periods = JSON.parse(stdout) as Period[]
+    expect(periods.map(({ name }) => name.replace(/[\d.]+/, 'N'))).toEqual([
+      'before',
+      ...Array.from({ length: 5 }, () => 'held for N min'),
+      ...Array.from({ length: 2 }, () => 'N min after'),
+    ])
+    for (const { claims, claimUs, tables } of periods) {
+      expect(claims).toBeGreaterThan(0)
+      expect(claimUs).toBeGreaterThan(0)
+      expect(tables.map(({ name }) => name)).toContain('delivery_queue')
     }
   })
 })

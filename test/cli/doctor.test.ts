@@ -2,6 +2,9 @@ import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { Finding } from '../../src/cli/doctor/finding.ts'
+import { examinePartitions } from '../../src/cli/doctor/partition-checks.ts'
+import { migrate } from '../../src/database/migrate.ts'
+import { makePartitions } from '../../src/retain/make-partitions.ts'
 import { createEmptyDatabase, createTestDatabase } from '../support/database.ts'
 import { runCommand, temporaryDirectory } from './command.ts'
 
@@ -38,6 +41,7 @@ test('a database as it should be has no problem, and every check says so', async
     'row security',
     'encryption keys',
     'workers',
+    'history',
     'address guard',
     'certificates',
     'public address',
@@ -126,4 +130,19 @@ test('people get a line for each, without colours where nobody looks', async () 
   const { stdout } = await runCommand(['doctor'], { env: { DATABASE_URL: 'postgres://a@127.0.0.1:9/d' } })
   expect(stdout).toMatch(/^✓ settings: are understood\n✕ database: nothing answers at 127\.0\.0\.1:9/)
   expect(stdout).not.toContain('\u001b')
+})
+
+test('a history that nobody makes partitions for is told, and one in plain tables is none to worry about', async () => {
+  const { database } = await createTestDatabase()
+  const now = new Date()
+  expect(await examinePartitions(database, now)).toMatchObject({ state: 'ok', subject: 'history' })
+  const later = new Date(now.getTime() + 3 * 86_400_000)
+  expect(await examinePartitions(database, later)).toMatchObject({ state: 'warning' })
+  await makePartitions(database, { now: later, keptDays: 30 })
+  expect(await examinePartitions(database, later)).toMatchObject({ state: 'ok' })
+  await migrate(database, { direction: 'down', to: 17 })
+  expect(await examinePartitions(database, now)).toMatchObject({
+    state: 'ok',
+    message: expect.stringContaining('plain tables'),
+  })
 })

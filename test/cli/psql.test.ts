@@ -78,6 +78,8 @@ describe('postrider psql', () => {
 test.each([
   ['postgresql://a:b@h/d', 'postgresql://a@h/d', 'b'],
   ['postgres://a:%3A%2F@h:1/d?x=y@z', 'postgres://a@h:1/d?x=y@z', ':/'],
+  ['postgres://a:b@h:1,g:2/d', 'postgres://a@h:1,g:2/d', 'b'],
+  ['postgres://h:1,g:2/d', 'postgres://h:1,g:2/d', undefined],
   ['postgres://a@h/d', 'postgres://a@h/d', undefined],
   ['postgres://h:5432/d', 'postgres://h:5432/d', undefined],
   ['postgresql:///d?host=/tmp&password=x', 'postgresql:///d?host=/tmp&password=x', undefined],

@@ -90,10 +90,31 @@ test('postrider api and postrider worker are the same parts alone', async () => 
   const { POSTRIDER_ADMIN_KEY: _adminKey, ...workerKeys } = keys
   const [api, worker] = await Promise.all([
     serve(['api'], { env: { DATABASE_URL: connectionString, ...keys } }),
-    serve(['worker'], { env: { DATABASE_URL: connectionString, ...workerKeys } }),
+    serve(['worker'], {
+      env: { DATABASE_URL: connectionString, ...workerKeys, POSTRIDER_METRICS_PORT: '0' },
+    }),
   ])
   expect((await fetch(`${api.url}/readyz`)).status).toBe(200)
   expect(worker.url).toBeUndefined()
+  const { metrics } = JSON.parse(
+    worker.command.stdout.split('\n').find((text) => text.includes('"Postrider is up"'))!,
+  ) as { metrics: string }
+  const told = await (await fetch(metrics)).text()
+  for (const name of ['postrider_workers 1', 'nodejs_eventloop_lag_p99_seconds', 'process_cpu_seconds_total'])
+    expect(told).toContain(`\n${name}`)
+  for (const [path, status] of [
+    ['/healthz', 200],
+    ['/readyz', 200],
+    ['/api/projects', 404],
+    ['/', 404],
+  ] as const)
+    expect((await fetch(new URL(path, metrics))).status).toBe(status)
+  const another = new Command(['worker'], {
+    env: { DATABASE_URL: connectionString, ...workerKeys, POSTRIDER_METRICS_PORT: new URL(metrics).port },
+  })
+  expect((await another.ended).stderr).toMatch(
+    /^postrider: 127\.0\.0\.1:\d+ is in use: .* another POSTRIDER_METRICS_PORT\n$/,
+  )
   for (const { command } of [api, worker]) command.child.kill('SIGTERM')
   expect((await api.command.ended).exitCode).toBe(0)
   expect((await worker.command.ended).exitCode).toBe(0)

@@ -27,7 +27,8 @@ test('what a receiver really gets is what the document tells of', async () => {
   await receiver.waitFor(2)
 
   for (const { headers, body } of receiver.requests) {
-    for (const { name, schema } of parameters) {
+    for (const { name, required, schema } of parameters) {
+      if (!required && headers[name] === undefined) continue
       const text = String(headers[name])
       const value = schema.type === 'integer' ? Number(text) : text
       expect({ name, value, errors: validatorOf(schema).Errors(value)[1] }).toEqual({

@@ -77,6 +77,9 @@ test('a check of an answer can fail', () => {
   const right = {
     id: '019a8c2e-7d10-7c3a-9f62-0b6a54c0e1d7',
     name: 'a',
+    retention_days: null,
+    payload_retention_days: null,
+    backlog_limit: null,
     created_at: '2026-11-24T09:30:00.000Z',
     updated_at: '2026-11-24T09:30:00.000Z',
   }

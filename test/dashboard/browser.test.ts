@@ -5,6 +5,7 @@ import { hostileContent } from './hostile.ts'
 import { everyPage } from './pages.ts'
 import { openStage, type Stage } from './stage.ts'
 import { ownSettings } from './settings.ts'
+import { sickEndpoints } from './sickness.ts'
 import { storyOfAFailure } from './story.ts'
 import { dailyWork } from './work.ts'
 
@@ -28,6 +29,7 @@ describe.skipIf(browserMissing || isOnOtherPostgres)(
     storyOfAFailure(() => stage)
     dailyWork(() => stage)
     ownSettings(() => stage)
+    sickEndpoints(() => stage)
     eventTypes(() => stage)
     everyPage(() => stage)
     hostileContent(() => stage)

@@ -69,6 +69,7 @@ export function hostileContent(opened: () => Stage): void {
       '/applications',
       '/keys',
       '/audit',
+      '/settings',
       `/event-types/${encodeURIComponent(hostileTexts[0]!)}`,
       `/deliveries?type=${encodeURIComponent(hostileTexts[1]!)}&webhook=${encodeURIComponent(hostileTexts[3]!)}`,
     ]

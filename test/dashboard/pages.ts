@@ -35,6 +35,7 @@ export function everyPage(opened: () => Stage): void {
       '/users',
       '/account',
       '/audit',
+      '/settings',
     ]
     expect(await lookAtEach(stage, paths, check)).toEqual([])
   })

@@ -149,6 +149,25 @@ onEachPostgres((serverUrl) => {
     expect((await migrationStatus(empty.database, { directory: failing })).pending).toHaveLength(1)
   })
 
+  test('a migration that is cut off by a deadlock with the traffic is run again', async () => {
+    await using empty = await createEmptyDatabase(serverUrl())
+    await empty.database.query('CREATE SEQUENCE runs')
+    const directory = await migrations({
+      '0001_unlucky.up.sql': `DO $$ BEGIN
+        IF nextval('public.runs') < 3 THEN RAISE EXCEPTION 'deadlock' USING ERRCODE = 'deadlock_detected'; END IF;
+      END $$;`,
+      '0001_unlucky.down.sql': '',
+    })
+    const heard: string[] = []
+    const log = (message: string) => void heard.push(message)
+    expect(await migrate(empty.database, { direction: 'up', directory, log })).toEqual(['0001_unlucky'])
+    expect(heard).toEqual([
+      expect.stringMatching(/0001_unlucky.*deadlock: trying again$/),
+      expect.stringMatching(/0001_unlucky.*deadlock: trying again$/),
+      'migration 0001_unlucky applied',
+    ])
+  })
+
   test('a mistake that PostgreSQL points to is reported with its line', async () => {
     await using empty = await createEmptyDatabase(serverUrl())
     const directory = await migrations({

@@ -11,6 +11,35 @@ import { adminKey, encryptionKeys } from '../support/running.ts'
 const events = 200
 
 test.skipIf(!hasPgBouncer)(
+  'behind it, with the server itself named for LISTEN, a worker is woken',
+  async () => {
+    const { connectionString } = await createEmptyDatabase()
+    const postrider = new Postrider({
+      connectionString: await startPgBouncer(connectionString),
+      directUrl: connectionString,
+      encryptionKeys,
+      allowHttp: true,
+      allowPrivate: ['127.0.0.0/8'],
+      // Longer than this test may take.
+      pollMs: 60_000,
+    })
+    await using receiver = await Receiver.start()
+    await postrider.migrate()
+    await postrider.start()
+    try {
+      const project = await postrider.projects.create({ name: 'shop' })
+      await postrider.webhooks.create(project.id, { name: 'billing', url: receiver.url })
+      for (let count = 1; count <= 3; count += 1) {
+        await postrider.publish({ projectId: project.id, type: 'order.paid', data: {} })
+        await receiver.waitFor(count)
+      }
+    } finally {
+      await postrider.stop()
+    }
+  },
+)
+
+test.skipIf(!hasPgBouncer)(
   'behind PgBouncer in transaction mode the schema is made, two processes deliver everything once, and the doctor says so',
   async () => {
     const { connectionString, database } = await createEmptyDatabase()

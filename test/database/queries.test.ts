@@ -20,10 +20,13 @@ const statements = readdirSync(root, { recursive: true, encoding: 'utf8' })
       text: text!,
     }))
   })
-  // Batch sizes are written into the text by name; any other part put together is run by the tests of its file.
+  // Batch sizes are written into the text by name, and what a trace adds is left out; any other part put together is run
+  // by the tests of its file.
   .map(({ file, text }) => ({
     file,
-    text: text.replaceAll(/\$\{(?:batchSize|stepSize|backlogCountedTo)\}/g, '1000'),
+    text: text
+      .replaceAll(/\$\{(?:batchSize|stepSize|backlogCountedTo)\}/g, '1000')
+      .replaceAll(/\$\{(?:before|after)\}/g, ''),
   }))
   .filter(({ text }) => text.includes('postrider.') && !text.includes('${'))
 

@@ -9,6 +9,7 @@ import { type Ids, makeThings } from '../support/walk.ts'
 
 /** Tables without rows of tenants: the role of the projects has no right on them at all. */
 const ofNoTenant: Record<string, string> = {
+  history_partitions: 'how the history is laid out',
   migrations: 'the versions of the schema',
   sessions: 'who is logged in, which is asked before any project is known',
   statistics_progress: 'how far counting has come',
@@ -55,6 +56,7 @@ const { rows: relations } = await database.query<{ name: string; columns: string
    FROM pg_class
    WHERE relnamespace = 'postrider'::regnamespace
      AND relkind IN ('r', 'p', 'v', 'm', 'f')
+     AND NOT relispartition
    ORDER BY relname`,
 )
 const walled = relations.filter(({ name }) => !(name in ofNoTenant))
@@ -127,7 +129,15 @@ describe.each(walled)('$name', ({ name, columns }) => {
     const shown = await asRole(tenantRole, own.project_id, (sql) => readable(sql, name))
     const all = await read(database, name, own)
     if (shown === 'refused') {
-      return expect(['delivery_lines', 'webhook_rates', viewForReading]).toContain(name)
+      return expect([
+        'delivery_lines',
+        'webhook_rates',
+        'signals',
+        'high_backlogs',
+        'project_retention',
+        'deletions',
+        viewForReading,
+      ]).toContain(name)
     }
     expect(shown).toHaveLength(all.length)
     expect(shown.filter((row) => isOf(row, other))).toEqual([])
@@ -170,20 +180,26 @@ test('what is deleted through the wall leaves nothing behind', async () => {
     'applications',
     'attempt_statistics',
     'audit_log',
+    'deletions',
+    'event_ids',
+    'event_places',
     'event_statistics',
     'event_type_registries',
     'events',
+    'high_backlogs',
     'invitations',
     'jobs',
     'members',
+    'project_retention',
     'projects',
+    'signals',
     'users',
     'webhook_event_type_versions',
     'webhook_event_types',
   ])
   expect((await api.call('DELETE', path)).status).toBe(204)
   // Whoever was a member is somebody all the same.
-  expect(await left()).toEqual(['audit_log', 'users'])
+  expect(await left()).toEqual(['audit_log', 'deletions', 'users'])
 })
 
 type Row = Record<string, unknown>
@@ -232,6 +248,31 @@ async function fill(): Promise<Filled> {
      FROM postrider.deliveries AS delivery
      WHERE delivery.project_id = $1::uuid`,
     [project.id],
+  )
+  // A rule of its own, and a webhook that was deleted.
+  await database.query(`UPDATE postrider.projects SET retention_days = 90 WHERE id = $1::uuid`, [project.id])
+  await database.query(
+    `INSERT INTO postrider.deletions (project_id, webhook_id)
+     VALUES ($1::uuid, gen_random_uuid())`,
+    [project.id],
+  )
+  // An endpoint that is sick, and what is to be told.
+  await database.query(
+    `WITH failing AS (
+       INSERT INTO postrider.failing_webhooks (webhook_id, project_id, since, last_failed_at)
+       VALUES ($2::uuid, $1::uuid, now(), now())
+     ),
+     down AS (
+       INSERT INTO postrider.webhook_breakers (webhook_id, project_id, opened_at, probe_at, ends_at)
+       VALUES ($2::uuid, $1::uuid, now(), now(), now())
+     ),
+     high AS (
+       INSERT INTO postrider.high_backlogs (project_id, since)
+       VALUES ($1::uuid, now())
+     )
+     INSERT INTO postrider.signals (project_id, type, data)
+     VALUES ($1::uuid, 'a', '{}')`,
+    [project.id, webhookId],
   )
   // Out of the queue, into the schedule.
   await database.query(

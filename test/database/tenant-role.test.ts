@@ -6,8 +6,13 @@ import { Database } from '../../src/database/database.ts'
 import { migrate } from '../../src/database/migrate.ts'
 import { tenantRole } from '../../src/database/scope.ts'
 import { requireTenantRole } from '../../src/database/tenant-role.ts'
+import { createServer } from '../../src/api/server.ts'
+import type { Finding } from '../../src/cli/doctor/finding.ts'
 import { Postrider } from '../../src/postrider.ts'
+import { runCommand } from '../cli/command.ts'
 import { createEmptyDatabase } from '../support/database.ts'
+import { Receiver } from '../support/receiver.ts'
+import { adminKey } from '../support/running.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 
 /** Roles belong to the whole server: one of its own, where the role is not there yet. */
@@ -74,6 +79,73 @@ describe('with an owner who is no superuser', () => {
     await superuser.query(remedy!)
     expect((await migrate(owner.database, { direction: 'up' }))[0]).toMatch(/^0010/)
     await requireTenantRole(owner.database)
+  })
+
+  test('who may do nothing but own the database, as with a managed PostgreSQL, the whole journey works once the role is there', async () => {
+    const owner = await createOwner('NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS')
+    await superuser.query(`CREATE ROLE ${tenantRole} NOLOGIN; GRANT ${tenantRole} TO "${owner.name}"`)
+    await using receiver = await Receiver.start()
+    const postrider = new Postrider({
+      connectionString: owner.connectionString,
+      encryptionKeys,
+      allowHttp: true,
+      allowPrivate: ['127.0.0.0/8'],
+    })
+    await postrider.migrate()
+    await postrider.start()
+    const api = createServer({ postrider, adminKey, port: 0, rateLimit: false })
+    const { url } = await api.start()
+    try {
+      const call = async (method: string, path: string, body?: object) => {
+        const response = await fetch(`${url}/api${path}`, {
+          method,
+          headers: { authorization: `Bearer ${adminKey}`, 'content-type': 'application/json' },
+          ...(body && { body: JSON.stringify(body) }),
+        })
+        expect([method, path, response.ok]).toEqual([method, path, true])
+        return (response.status === 204 ? {} : await response.json()) as Record<string, string>
+      }
+      expect((await fetch(`${url}/readyz`)).status).toBe(200)
+      const { id } = await call('POST', '/projects', { name: 'shop' })
+      const path = `/projects/${id}`
+      const webhook = await call('POST', `${path}/webhooks`, { name: 'billing', url: receiver.url })
+      await call('POST', `${path}/event-types`, { name: 'order.paid', schema: { type: 'object' } })
+      await call('POST', `${path}/events`, { type: 'order.paid', data: {} })
+      await receiver.waitFor(1)
+      const statusOfAll = async () => JSON.stringify(await call('GET', `${path}/deliveries`))
+      await expect.poll(statusOfAll).toContain('"status":"delivered"')
+      await call('POST', `${path}/webhooks/${webhook['id']}/replay`, {
+        since: '2026-01-01T00:00:00Z',
+        status: 'delivered',
+      })
+      await receiver.waitFor(2)
+      for (const list of ['events', 'statistics', 'search?q=bill', 'audit-log', 'jobs'])
+        await call('GET', `${path}/${list}`)
+      await call('POST', '/admin/webhooks/cleanup?days=1')
+      await call('POST', '/admin/webhooks/retry-stuck')
+      expect((await fetch(`${url}/metrics`)).status).toBe(200)
+
+      const { stdout } = await runCommand(['doctor', '--json'], {
+        env: {
+          DATABASE_URL: owner.connectionString,
+          POSTRIDER_ADMIN_KEY: adminKey,
+          POSTRIDER_ENCRYPTION_KEYS: encryptionKeys
+            .map((key) => `${key.id}:${key.key.toString('base64')}`)
+            .join(','),
+        },
+      })
+      const { findings } = JSON.parse(stdout) as { findings: Finding[] }
+      // The server of this test forgets what a crash of the machine takes.
+      expect(findings.filter(({ state }) => state === 'problem').map(({ subject }) => subject)).toEqual([
+        'durability',
+      ])
+      await call('DELETE', path)
+    } finally {
+      await api.stop()
+      await postrider.stop()
+    }
+    await migrate(owner.database, { direction: 'down', to: 0 })
+    await migrate(owner.database, { direction: 'up' })
   })
 
   test('who finds the role there and may not become it, the migration says what to run, and then works', async () => {

@@ -119,7 +119,7 @@ describe('a payload template', () => {
     const bodies = receiver.requests.map(({ body }) => body)
     expect(bodies.slice(1)).toEqual([bodies[0], bodies[0], bodies[0]])
     expect(JSON.parse(bodies[0]!)).toEqual({ old: { n: 1 } })
-    expect(JSON.parse((await getDelivery(database, { projectId, id })).payload)).toEqual({ old: { n: 1 } })
+    expect(JSON.parse((await getDelivery(database, { projectId, id })).payload!)).toEqual({ old: { n: 1 } })
 
     await publishOne({ n: 2 })
     worker.wake()

@@ -97,7 +97,7 @@ test('it calls no other function and reads no table, by a trigger of its own nei
   expect(relations).toEqual([])
   await client.query(`CREATE TEMPORARY TABLE bait (id uuid)`)
   const trigger = `CREATE TRIGGER spring AFTER DELETE ON bait FOR EACH ROW EXECUTE FUNCTION`
-  expect(await refusal(client.query(`${trigger} postrider.delete_events_of_project()`))).toMatchObject({
+  expect(await refusal(client.query(`${trigger} postrider.delete_rows_of_project()`))).toMatchObject({
     code: '42501',
   })
   expect(await refusal(client.query('SET ROLE postrider_tenant'))).toMatchObject({ code: '42501' })

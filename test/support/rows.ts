@@ -13,9 +13,11 @@ const statements = new WeakMap<Database, string>()
 
 async function statementFor(database: Database): Promise<string> {
   const { rows } = await database.query<{ name: string }>(
-    `SELECT tablename AS name
-     FROM pg_tables
-     WHERE schemaname = 'postrider'`,
+    `SELECT relname::text AS name
+     FROM pg_class
+     WHERE relnamespace = 'postrider'::regnamespace
+       AND relkind IN ('r', 'p')
+       AND NOT relispartition`,
   )
   const counts = rows.map(({ name }) => `'${name}', (SELECT COUNT(*) FROM postrider.${name})`)
   return `SELECT json_build_object(${counts.join(', ')}) AS counts`

@@ -59,7 +59,7 @@ export async function temporaryDirectory(): Promise<string> {
 }
 
 /** A shell that waits for the end of its input, which comes when this process ends, even by `kill -9`. */
-function stopWhenWeDie(pid: number, dataDir: string): () => Promise<void> {
+export function stopWhenWeDie(pid: number, dataDir: string): () => Promise<void> {
   const script = 'read _; kill -INT $0; while kill -0 $0 2>/dev/null; do sleep 0.1; done; rm -rf "$1"'
   const watcher = spawn('sh', ['-c', script, `${pid}`, dataDir], {
     stdio: ['pipe', 'ignore', 'ignore'],

@@ -141,6 +141,31 @@ describe('a test with a receiver', () => {
     expect(await receiver.received('asymmetric')).toHaveLength(1)
   })
 
+  it('moves the time of an endpoint that is down, too, and does not wait for its probes', async () => {
+    await using receiver = await startReceiver()
+    await test.subscribe(receiver, { event_types: ['down'], policy: { retry_seconds: [600] } })
+    receiver.fail({ status: 503, times: 1_000 })
+    const publishSome = (count: number) =>
+      test.postrider.publishMany(
+        Array.from({ length: count }, (_, data) => ({ projectId: test.projectId, type: 'down', data })),
+      )
+    const list = async () =>
+      (await test.postrider.deliveries.list(test.projectId, { event_type: 'down' })).rows
+    await publishSome(10)
+    await expect
+      .poll(async () => (await database.query('SELECT FROM postrider.webhook_breakers')).rowCount)
+      .toBe(1)
+    await publishSome(10)
+    await test.time.settled()
+    expect((await list()).some(({ status, attempts }) => status === 'pending' && attempts === 0)).toBe(true)
+    receiver.recover()
+    await test.time.advance(60)
+    await test.time.settled()
+    await test.time.advance(600)
+    await test.time.settled()
+    expect((await list()).map(({ status }) => status)).toEqual(Array.from({ length: 20 }, () => 'delivered'))
+  })
+
   it('waits for a line until its last one is through', async () => {
     await using receiver = await startReceiver()
     await test.subscribe(receiver, { event_types: ['line'], policy: { ordered: true } })

@@ -6,6 +6,7 @@ import { type Environment, loadConfig } from '../environment.ts'
 import { describeFailure, exitCodes } from '../failure.ts'
 import { completeKeys } from '../keys.ts'
 import { type Finding, ok, problem } from './finding.ts'
+import { examineOthers } from './other-servers.ts'
 import { examineSchema } from './schema-checks.ts'
 import { examineServer } from './server-checks.ts'
 import { lookAround } from './surroundings.ts'
@@ -56,7 +57,11 @@ async function examineDatabase(incomplete: Config): Promise<Finding[]> {
       maxConnections: 3,
       queryTimeoutMs: 10_000,
     })
-    return [...(await examineServer(database)), ...(await examineSchema(database, config.encryptionKeys))]
+    return [
+      ...(await examineServer(database)),
+      ...(await examineOthers(database, config)),
+      ...(await examineSchema(database, config.encryptionKeys)),
+    ]
   } catch (error) {
     return [
       problem(

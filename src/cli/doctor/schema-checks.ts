@@ -2,10 +2,11 @@ import { type EncryptionKey, settings } from '../../config.ts'
 import type { Database } from '../../database/database.ts'
 import { migrationStatus } from '../../database/migrate.ts'
 import { requireTenantRole } from '../../database/tenant-role.ts'
-import { readBacklog } from '../../metrics.ts'
 import { requireKeys } from '../../registry/required-keys.ts'
 import { Cipher } from '../../registry/secrets.ts'
+import { readWaiting } from '../../statistics/waiting.ts'
 import { type Finding, ok, problem, warning } from './finding.ts'
+import { examinePartitions } from './partition-checks.ts'
 
 /** Whether the schema is that of this release, its secrets can be read, and somebody delivers. */
 export async function examineSchema(
@@ -60,6 +61,7 @@ export async function examineSchema(
           ),
         ]),
     await workers(database),
+    await examinePartitions(database, new Date()),
   ]
 }
 
@@ -81,7 +83,7 @@ async function workers(database: Database): Promise<Finding> {
      WHERE lease_until > clock_timestamp()`,
   )
   const { alive } = rows[0]!
-  const { oldestDueSeconds } = await readBacklog(database)
+  const { oldestDueSeconds } = await readWaiting(database)
   const waiting = Math.round(oldestDueSeconds)
   if (alive === 0 && waiting > 0) {
     return problem(

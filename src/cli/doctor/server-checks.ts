@@ -180,7 +180,7 @@ async function pooler(database: Database): Promise<Finding> {
       : warning(
           subject,
           'connections are pooled by transaction, as PgBouncer does: NOTIFY does not get through, and workers look by themselves twice a second',
-          'This works. Connect workers to the server itself where half a second matters.',
+          'This works. Where half a second matters, name the server itself in POSTRIDER_DIRECT_DATABASE_URL.',
         )
   } finally {
     await busy.query('ROLLBACK').catch(() => {})

@@ -80,6 +80,14 @@ function declareEvents(group: Command, run: RunRemote): void {
     summary: 'show an event with its payload and deliveries',
     arguments: [new Argument('<id>')],
   })
+
+  declareRemote(group, run, {
+    command: 'events erase',
+    summary: 'erase an event with all that came of it',
+    description:
+      'Erases an event everywhere: its payload, deliveries, attempts and answers, and what waits to be sent. It cannot be undone.',
+    arguments: [new Argument('<id>')],
+  }).option('--yes', 'do not ask')
 }
 
 function declareDeliveries(group: Command, run: RunRemote): void {
@@ -135,6 +143,7 @@ function declareWebhooks(group: Command, run: RunRemote): void {
     .option('--header <name:value>', 'added to each request; may be given several times', several)
     .option('--secret <secret>', 'one of yours, whsec_…')
     .option('--inactive', 'it gets nothing until it is enabled')
+    .option('--operational', 'it gets what Postrider tells of itself, and nothing else')
 
   declareRemote(group, run, {
     command: 'webhooks test',

@@ -24,6 +24,7 @@ export type RemoteCommand =
   | 'events publish'
   | 'events list'
   | 'events show'
+  | 'events erase'
   | 'deliveries list'
   | 'deliveries show'
   | 'deliveries retry'

@@ -72,7 +72,9 @@ export async function showDelivery(session: Session, [id]: string[]): Promise<nu
     ['delivered', delivery.delivered_at],
     ['last error', delivery.last_error],
   ])
-  output.line(`\n${indented(delivery.payload)}\n`)
+  const { payload_expired_at } = delivery
+  if (payload_expired_at === null) output.line(`\n${indented(delivery.payload)}\n`)
+  else output.line(`\nits payload has expired, ${shortTime(payload_expired_at)}\n`)
   showAttempts(output, attempts)
   return exitCodes.done
 }

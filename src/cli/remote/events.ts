@@ -1,5 +1,6 @@
 import { PostriderApiError } from '../../client/error.ts'
 import { exitCodes, Failure } from '../failure.ts'
+import { confirm } from './ask.ts'
 import { givenData } from './given-data.ts'
 import { plain, shortTime, statusStyle } from './output.ts'
 import { take } from './page.ts'
@@ -126,7 +127,9 @@ export async function showEvent(session: Session, [id]: string[]): Promise<numbe
     ['application', event.application_id],
     ['environment', event.environment_name],
   ])
-  output.line(`\n${indented(event.payload)}\n`)
+  const { payload_expired_at } = event
+  if (payload_expired_at === null) output.line(`\n${indented(event.payload)}\n`)
+  else output.line(`\nits payload has expired, ${shortTime(payload_expired_at)}\n`)
   const { deliveries, filtered } = event
   if (deliveries.length === 0 && filtered.length === 0) output.line('no webhook matched')
   if (deliveries.length > 0) {
@@ -146,6 +149,24 @@ export async function showEvent(session: Session, [id]: string[]): Promise<numbe
       { title: 'FILTER', text: ({ filter }) => filter },
     ])
   }
+  return exitCodes.done
+}
+
+/** For good, with all that came of it. */
+export async function eraseEvent(
+  session: Session,
+  [id]: string[],
+  { yes }: { yes?: boolean },
+): Promise<number> {
+  const { output } = session
+  const project = await session.project()
+  const { type, deliveries } = await project.getEvent(id!)
+  await confirm(`Erase the event ${id} (${type}) with its ${deliveries.length} deliveries?`, {
+    yes: yes || output.isJson,
+  })
+  await project.eraseEvent(id!)
+  if (output.isJson) output.json({ id, erased: true })
+  else output.line(`${id} is erased`)
   return exitCodes.done
 }
 

@@ -13,6 +13,7 @@ const commands: Record<RemoteCommand, () => Promise<Run>> = {
   'events publish': async () => (await import('./events.ts')).publishEvent,
   'events list': async () => (await import('./events.ts')).listEvents,
   'events show': async () => (await import('./events.ts')).showEvent,
+  'events erase': async () => (await import('./events.ts')).eraseEvent,
   'deliveries list': async () => (await import('./deliveries.ts')).listDeliveries,
   'deliveries show': async () => (await import('./deliveries.ts')).showDelivery,
   'deliveries retry': async () => (await import('./retry.ts')).retryDeliveries,

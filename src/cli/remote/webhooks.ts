@@ -49,6 +49,10 @@ function tell(output: Output, webhook: Webhook & { secret?: string | null }): nu
       ['name', webhook.name],
       ['url', webhook.url],
       ['state', stateOf(webhook)],
+      ['gets', webhook.operational ? 'what Postrider tells of itself' : null],
+      ['endpoint down since', webhook.down_since],
+      ['failing since', webhook.failing_since],
+      ['becomes inactive', webhook.disables_at],
       ['event types', webhook.event_types.join(', ')],
       ['application', webhook.application_id],
       ['environment', webhook.environment_name],
@@ -75,6 +79,7 @@ interface CreateOptions {
   header?: string[]
   secret?: string
   inactive?: boolean
+  operational?: boolean
 }
 
 export async function createWebhook(
@@ -82,7 +87,7 @@ export async function createWebhook(
   [url]: string[],
   options: CreateOptions,
 ): Promise<number> {
-  const { types, description, application, environment, filter, template, header, secret, inactive } = options
+  const { types, description, application, environment, filter, template, header, secret } = options
   const project = await session.project()
   const created = await project.createWebhook({
     name: options.name ?? (URL.parse(url!)?.host || url!),
@@ -95,7 +100,8 @@ export async function createWebhook(
     ...(template !== undefined && { payload_template: await givenData(template, '--template') }),
     ...(header !== undefined && { headers: Object.fromEntries(header.map(headerOf)) }),
     ...(secret !== undefined && { secret }),
-    ...(inactive && { is_active: false }),
+    ...(options.inactive && { is_active: false }),
+    ...(options.operational && { operational: true }),
   })
   return tell(session.output, created)
 }

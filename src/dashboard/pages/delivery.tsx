@@ -7,8 +7,8 @@ import { useProjectChange, useProjectQuery } from '../api/queries.ts'
 import type { Attempt, DeliveryDetails, Webhook } from '../api/types.ts'
 import { Id } from '../parts/copy.tsx'
 import { Icon } from '../parts/icons.tsx'
-import { Json } from '../parts/json.tsx'
 import { Card, Facts, Page } from '../parts/page.tsx'
+import { Payload } from '../parts/payload.tsx'
 import { Loaded } from '../parts/states.tsx'
 import { AnswerCode, DeliveryState, StatusBadge } from '../parts/status.tsx'
 import { Ago } from '../parts/time.tsx'
@@ -47,7 +47,7 @@ export default function DeliveryPage({ deliveryId }: { deliveryId: string }) {
                   {(history) => <Timeline delivery={known} attempts={history.attempts} webhook={webhook} />}
                 </Loaded>
               </Card>
-              <Json value={known.payload} label="Payload" />
+              <Payload of={known} />
             </div>
             <Card title="Delivery">
               <About delivery={known} webhook={webhook} />
@@ -109,7 +109,7 @@ function About({ delivery, webhook }: { delivery: DeliveryDetails; webhook: Webh
   )
 }
 
-function Actions({ delivery: { id, status } }: { delivery: DeliveryDetails }) {
+function Actions({ delivery: { id, status, payload_expired_at } }: { delivery: DeliveryDetails }) {
   const mayManage = useMay('manage')
   const retry = useProjectChange<void, unknown>((send) => send('POST', `/deliveries/${id}/retry`))
   const cancel = useProjectChange<void, unknown>((send) => send('POST', `/deliveries/${id}/cancel`))
@@ -119,7 +119,7 @@ function Actions({ delivery: { id, status } }: { delivery: DeliveryDetails }) {
       <Button
         leftSection={<Icon name="pending" size={14} />}
         loading={retry.isPending}
-        disabled={status === 'delivering'}
+        disabled={status === 'delivering' || payload_expired_at !== null}
         onClick={() =>
           retry.mutate(undefined, { onSuccess: () => tell('On its way again'), onError: tellError })
         }

@@ -3,8 +3,8 @@ import { usePath } from '../api/project.ts'
 import { useProjectQuery } from '../api/queries.ts'
 import type { EventDetails } from '../api/types.ts'
 import { Id } from '../parts/copy.tsx'
-import { Json } from '../parts/json.tsx'
 import { Card, Facts, Page } from '../parts/page.tsx'
+import { Payload } from '../parts/payload.tsx'
 import { Loaded } from '../parts/states.tsx'
 import { Ago } from '../parts/time.tsx'
 import { plural } from '../parts/words.ts'
@@ -37,7 +37,7 @@ export default function EventPage({ eventId }: { eventId: string }) {
                   <FilteredTable rows={known.filtered} withWebhook />
                 </Card>
               )}
-              <Json value={known.payload} label="Payload" />
+              <Payload of={known} />
             </div>
             <Card title="Event">
               <Facts

@@ -121,6 +121,12 @@ export function MoreFields({ form, headerNames }: { form: WebhookForm; headerNam
       </div>
       <Textarea label="Description" autosize minRows={1} maxRows={6} {...textOf(form, 'description')} />
       <HeaderFields form={form} headerNames={headerNames} />
+      <Switch
+        label="Operational"
+        description="It gets what Postrider tells of itself – a webhook became inactive or fails, a delivery failed, a backlog is high – and no other events."
+        checked={form.fields.isOperational}
+        onChange={(event) => form.set({ isOperational: event.currentTarget.checked })}
+      />
     </>
   )
 }

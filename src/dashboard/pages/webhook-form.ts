@@ -15,6 +15,8 @@ export interface WebhookFields {
   payloadTemplate: string
   headers: { name: string; value: string }[]
   signature: 'v1' | 'v1a'
+  /** What Postrider tells of itself, and nothing else. */
+  isOperational: boolean
   retrySeconds: string
   timeoutMs: string
   maxInFlight: string
@@ -36,6 +38,7 @@ export const emptyFields: WebhookFields = {
   payloadTemplate: '',
   headers: [],
   signature: 'v1',
+  isOperational: false,
   retrySeconds: '',
   timeoutMs: '',
   maxInFlight: '',
@@ -55,6 +58,7 @@ export function fieldsOf(webhook: Webhook): WebhookFields {
     payloadTemplate: templateText(webhook.payload_template),
     headers: [],
     signature: webhook.signature_scheme,
+    isOperational: webhook.operational,
     retrySeconds: webhook.policy.retry_seconds.join(', '),
     timeoutMs: String(webhook.policy.timeout_ms),
     maxInFlight: String(webhook.policy.max_in_flight),
@@ -158,6 +162,7 @@ export function newWebhookOf(fields: WebhookFields): NewWebhook {
     payload_template: templateOf(fields),
     ...(fields.headers.length > 0 && { headers: headersOf(fields) }),
     ...(fields.signature === 'v1a' && { signature_scheme: 'v1a' }),
+    ...(fields.isOperational && { operational: true }),
     ...(Object.keys(policy).length > 0 && { policy }),
   }
 }
@@ -188,6 +193,7 @@ export function changesOf(before: WebhookFields, after: WebhookFields): WebhookC
     ...Object.fromEntries(
       plain.filter((name) => !isSame(made[name], was[name])).map((name) => [name, made[name]]),
     ),
+    ...(after.isOperational !== before.isOperational && { operational: after.isOperational }),
     ...(after.headers.length > 0 && { headers: headersOf(after) }),
     ...(Object.keys(policyChanges).length > 0 && { policy: policyChanges }),
   }
@@ -231,6 +237,7 @@ export const apiPaths: Record<string, FieldName> = {
   payload_template: 'payloadTemplate',
   headers: 'headers',
   signature_scheme: 'signature',
+  operational: 'isOperational',
   'policy.retry_seconds': 'retrySeconds',
   'policy.timeout_ms': 'timeoutMs',
   'policy.max_in_flight': 'maxInFlight',

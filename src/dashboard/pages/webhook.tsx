@@ -8,6 +8,7 @@ import { Id } from '../parts/copy.tsx'
 import { LiveSwitch, RangeControl, useLive, useRange, useSince } from '../parts/filters.tsx'
 import { Card, Facts, Page } from '../parts/page.tsx'
 import { Empty, Loaded } from '../parts/states.tsx'
+import { SickNotice } from '../parts/sickness.tsx'
 import { reasonWords, WebhookState } from '../parts/status.tsx'
 import { Ago } from '../parts/time.tsx'
 import { useCurl } from '../parts/webhook-name.tsx'
@@ -112,6 +113,7 @@ function WebhookOverview({ webhook }: { webhook: Webhook }) {
   })
   return (
     <div className="stack">
+      <SickNotice webhook={webhook} />
       <RunningJobs />
       <Loaded query={statistics}>
         {(known) => (
@@ -181,6 +183,7 @@ function About({ webhook }: { webhook: Webhook }) {
       facts={[
         ['Id', <Id key="id" id={webhook.id} />],
         ...(reason ? [['Inactive because', reason] as [string, string]] : []),
+        ...(webhook.operational ? [['Gets', 'what Postrider tells of itself'] as [string, string]] : []),
         ...(webhook.description
           ? [
               [

@@ -9,6 +9,7 @@ import { Icon } from '../parts/icons.tsx'
 import { Page } from '../parts/page.tsx'
 import { attemptsWord, Sparkline } from '../parts/sparkline.tsx'
 import { Empty, Loading, Problem } from '../parts/states.tsx'
+import { SickBadge } from '../parts/sickness.tsx'
 import { reasonWords, WebhookState } from '../parts/status.tsx'
 import { type Column, More, Table } from '../parts/table.tsx'
 import { Duration } from '../parts/time.tsx'
@@ -128,8 +129,9 @@ function WebhookTable({
       cell: (row) => (
         <div className="two-lines">
           <span>
-            <WebhookState webhook={row} />
+            <WebhookState webhook={row} /> <SickBadge webhook={row} />
           </span>
+          {row.operational && <span className="muted small">operational</span>}
           {!row.is_active && reasonWords(row) && <span className="muted small">{reasonWords(row)}</span>}
         </div>
       ),

@@ -45,6 +45,7 @@ export function DeliveryState({ delivery }: { delivery: Pick<Delivery, 'status' 
 
 const reasons: Record<string, string> = {
   gone: 'the receiver answered 410 Gone',
+  failing: 'every attempt failed for days',
   application_deleted: 'its application was deleted',
   invalid_url: 'its URL has no host',
 }

@@ -20,17 +20,21 @@ export const places: Place[] = [
   { path: '/keys', word: 'API keys', icon: 'keys' },
   { path: '/people', word: 'People', icon: 'people' },
   { path: '/audit', word: 'Audit log', icon: 'audit' },
+  { path: '/settings', word: 'Project', icon: 'jobs' },
 ]
 
 export function Navigation() {
   const path = usePath()
   const [location] = useLocation()
   const mayManage = useMay('manage')
+  const mayChange = useMay('admin')
   return (
     <nav className="navigation" aria-label="Pages">
       <ul>
         {places
-          .filter((place) => place.path !== '/audit' || mayManage)
+          .filter(
+            ({ path: place }) => (place !== '/audit' || mayManage) && (place !== '/settings' || mayChange),
+          )
           .map((place) => {
             const target = path(place.path)
             const isHere =
