@@ -1,7 +1,6 @@
 import type { SpanContext } from '@opentelemetry/api'
 import type { Queryable } from '../database/database.ts'
 import type { Shape } from '../shape/shape.ts'
-import type { Known } from './queues.ts'
 
 /** A delivery that this worker has in flight, with what is needed of its webhook to send it. */
 export interface ClaimedDelivery {
@@ -42,6 +41,12 @@ export function attemptNumber({ attempts, rescues }: Pick<ClaimedDelivery, 'atte
   return attempts + rescues + 1
 }
 
+/** Queues that a claim looks into and no others, each from a moment on. */
+export interface KnownQueues {
+  webhookIds: string[]
+  since: Date[]
+}
+
 export interface Claim {
   workerId: string
   now: Date
@@ -56,7 +61,7 @@ export interface Claim {
   /** Webhooks after this id are looked at first: each claim goes on where the last one ended. */
   afterWebhookId: string
   /** Only these queues are looked into, in this order. */
-  known?: Known | undefined
+  known?: KnownQueues | undefined
 }
 
 const claimedColumns = `

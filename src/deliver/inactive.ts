@@ -14,8 +14,8 @@ const lookedAt = 10_000
 
 /**
  * Deliveries of an inactive webhook wait for it, and so do those behind a breaker, but not for ever: those that waited as
- * long as all their retries together would have taken, from when they were published or last retried by hand, fail. Answers
- * how many did.
+ * long as all their retries together would have taken, from when they were published or last retried by hand, and behind a
+ * breaker from when it opened, fail. Answers how many did.
  *
  * @param waitSeconds the sum of the deployment's retry delays, for webhooks without their own
  * @param webhookId only of this one, which is just being made active again
@@ -50,16 +50,21 @@ async function failSome(queryable: Queryable, { now, waitSeconds, webhookId }: O
        UNION ALL
        SELECT
          webhook.id,
-         GREATEST(
-           COALESCE((SELECT SUM(seconds) FROM unnest(webhook.retry_seconds) AS seconds), $2::integer),
-           ${leastBehindBreakerSeconds}
-         ),
+         patience.seconds,
          'endpoint down' || COALESCE(': ' || breaker.last_error, '')
        FROM postrider.webhook_breakers AS breaker
        JOIN postrider.webhooks AS webhook
          ON webhook.id = breaker.webhook_id
          AND webhook.is_active
+       CROSS JOIN LATERAL (
+         SELECT GREATEST(
+           COALESCE((SELECT SUM(seconds) FROM unnest(webhook.retry_seconds) AS seconds), $2::integer),
+           ${leastBehindBreakerSeconds}
+         ) AS seconds
+       ) AS patience
        WHERE breaker.ends_at > $1::timestamptz
+         -- What waited for its turn before, as behind a rate, has not waited for the endpoint.
+         AND breaker.opened_at <= $1::timestamptz - make_interval(secs => patience.seconds)
          AND $3::uuid IS NULL
      ),
      waiting AS (

@@ -1,13 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import type { Queryable } from '../database/database.ts'
-import type { ClaimedDelivery } from './claim.ts'
-
-/** Queues that a claim looks into and no others, each from a moment on. */
-export interface Known {
-  webhookIds: string[]
-  since: Date[]
-}
+import type { ClaimedDelivery, KnownQueues } from './claim.ts'
 
 /** A queue is remembered for as many others. */
 const remembered = 500
@@ -55,7 +49,7 @@ export class Queues {
   }
 
   /** Where the claim that begins now is to look; undefined for all queues. By the machine's monotonic clock. */
-  next(nowMs: number, afterWebhookId: string): Known | undefined {
+  next(nowMs: number, afterWebhookId: string): KnownQueues | undefined {
     if (!this.#areInTheWay || !this.#isSlow || this.#sinceMs.size === 0) return undefined
     if (nowMs - this.#allAtMs >= Math.min(this.#allMs * restPerMs, longestRestMs)) return undefined
     const known = [...this.#sinceMs.entries()].toSorted(([one], [other]) => (one < other ? -1 : 1))
@@ -96,7 +90,7 @@ export class Queues {
       startedMs,
       endedMs,
       now,
-    }: { known: Known | undefined; startedMs: number; endedMs: number; now: Date },
+    }: { known: KnownQueues | undefined; startedMs: number; endedMs: number; now: Date },
   ): void {
     if (!known) {
       this.#allMs = endedMs - startedMs

@@ -115,7 +115,9 @@ export class Worker {
   #isUncertain = false
   /** In this worker's row, sent, and neither a result nor an interruption could be written. */
   readonly #unrecorded = new Set<string>()
+  /** Where the last claim of all queues ended, and that of the known ones: else those could keep the others from their turn. */
   #afterWebhookId = firstWebhookId
+  #afterKnownId = firstWebhookId
   #loop: Promise<void> = Promise.resolve()
   #timers: NodeJS.Timeout[] = []
 
@@ -124,7 +126,14 @@ export class Worker {
     this.#load = new Load({ ...options, capacity: options.concurrency * capacityPerSlot, capacityBytes })
     this.#lettingOut = new LettingOut({ ...options, onMore: () => this.wake() })
     this.#shapes = new Shapes(options.database)
-    this.#breakers = new Breakers({ ...options, onChange: () => this.wake() })
+    this.#breakers = new Breakers({
+      ...options,
+      onChange: () => {
+        // Where the breaker could not be opened, what is held of its webhook is sent, even if there is no room to claim.
+        this.#dispatchSoon()
+        this.wake()
+      },
+    })
     const database = options.directDatabase ?? options.database
     this.#listener = new Listener({ ...options, database, onWake: () => this.wake() })
     this.#lifecycle = createLifecycle({ start: () => this.#start(), stop: () => this.#stop() })
@@ -233,7 +242,8 @@ export class Worker {
   /** Webhooks behind the one where the last claim ended come first, then those before it. */
   async #claimFairly({ life }: Shift, limit: number): Promise<ClaimedDelivery[]> {
     const { database, clock, maxInFlight } = this.#options
-    const known = this.#queues.next(performance.now(), this.#afterWebhookId)
+    const known = this.#queues.next(performance.now(), this.#afterKnownId)
+    const afterWebhookId = known ? this.#afterKnownId : this.#afterWebhookId
     if (known) await this.#queues.pause()
     const finished = [...this.#finished]
     const now = clock.now()
@@ -245,7 +255,7 @@ export class Worker {
       maxHeld: maxInFlight,
       limits: this.#load.limits(),
       finished,
-      afterWebhookId: this.#afterWebhookId,
+      afterWebhookId,
       known,
     })
     const endedMs = performance.now()
@@ -253,7 +263,11 @@ export class Worker {
     this.#tellClaim(life.id, claimed, endedMs - startedMs)
     // More may have finished meanwhile: those go with the next claim.
     if (claimed.length > 0) this.#finished.splice(0, finished.length)
-    if (claimed.length >= limit) this.#afterWebhookId = lastWebhookId(claimed, this.#afterWebhookId)
+    if (claimed.length >= limit) {
+      const lastId = lastWebhookId(claimed, afterWebhookId)
+      if (known) this.#afterKnownId = lastId
+      else this.#afterWebhookId = lastId
+    }
     await this.#shapes.giveTo(claimed)
     return claimed
   }

@@ -42,7 +42,11 @@ export function tellSignals(database: Transactable): Promise<boolean> {
        RETURNING
          id,
          type,
-         data::text AS data,
+         -- Whoever writes to the history in SQL may have written more than an event may hold.
+         CASE
+           WHEN length(data ->> 'error') > 1000 THEN data || jsonb_build_object('error', left(data ->> 'error', 1000))
+           ELSE data
+         END::text AS data,
          -- It may have been deleted since.
          (
            SELECT application.id
@@ -50,7 +54,13 @@ export function tellSignals(database: Transactable): Promise<boolean> {
            WHERE application.project_id = signals.project_id
              AND application.id = signals.application_id
          ) AS application_id,
-         environment_name,
+         -- The same for a name that no event can have: it would hold up what all others are told.
+         CASE
+           WHEN environment_name <> ''
+             AND length(environment_name) <= 255
+             AND environment_name !~ '[[:cntrl:]]'
+             THEN environment_name
+         END AS environment_name,
          created_at`,
       [first.project_id],
     )

@@ -1,10 +1,10 @@
-import type { Database } from '../database/database.ts'
+import type { Database, Queryable } from '../database/database.ts'
 import { briefly } from './brief-lock.ts'
 import { histories, type History } from './partitions.ts'
 
 /**
  * Says of a table that its rows lie between two moments, and looks whether they do while everybody goes on: PostgreSQL then
- * takes it as a partition without looking.
+ * takes it as a partition without looking. `signal` cuts the look off; the bound stays then: `forgetBounds`.
  *
  * @throws when they do not (`check_violation`)
  */
@@ -32,7 +32,28 @@ export async function holdWithin(
     },
     signal,
   )
-  await database.queryPatiently(`ALTER TABLE postrider.${table} VALIDATE CONSTRAINT within_bounds`)
+  signal?.throwIfAborted()
+  const look = `ALTER TABLE postrider.${table} VALIDATE CONSTRAINT within_bounds`
+  const cutOff = (): void => void cancel(database, look).catch(() => {})
+  signal?.addEventListener('abort', cutOff)
+  try {
+    await database.queryPatiently(look)
+  } finally {
+    signal?.removeEventListener('abort', cutOff)
+  }
+}
+
+/** Over another connection. Whoever is told to stop may not wait for minutes: killed, it would leave the bound behind. */
+async function cancel(database: Database, statement: string): Promise<void> {
+  await database.query(
+    `SELECT pg_cancel_backend(pid)
+     FROM pg_stat_activity
+     WHERE datname = current_database()
+       AND state = 'active'
+       AND pid <> pg_backend_pid()
+       AND query = $1::text`,
+    [statement],
+  )
 }
 
 /** What each is partitioned by. */
@@ -42,13 +63,33 @@ const keys: Record<History, string> = {
   events: 'created_at',
 }
 
-/** Undoes it, where it came to nothing. */
+/** Undoes it, where it came to nothing: of all of them, whatever becomes of one. */
 export async function forgetBounds(database: Database, tables: readonly string[]): Promise<void> {
+  const errors: unknown[] = []
   for (const table of tables) {
     await briefly(database, (transaction) =>
       transaction.query(`ALTER TABLE postrider.${table} DROP CONSTRAINT IF EXISTS within_bounds`),
-    )
+    ).catch((error: unknown) => errors.push(error))
   }
+  if (errors.length > 0) throw errors[0]
+}
+
+/** The first moment that a table takes no row of, where what set it was cut off or is at work; null: they take all. */
+export async function readBound(queryable: Queryable): Promise<Date | null> {
+  const { rows: bounds } = await queryable.query<{ bound: string }>(
+    `SELECT substring(pg_get_constraintdef(oid) FROM '< (''[^'']+'')') AS bound
+     FROM pg_constraint
+     WHERE connamespace = 'postrider'::regnamespace
+       AND conname = 'within_bounds'`,
+  )
+  // In a schema that is older there is neither one nor the function.
+  if (bounds.length === 0) return null
+  const { rows } = await queryable.query<{ until: Date | null }>(
+    `SELECT MIN(postrider.moment_of_bound(given.bound)) AS until
+     FROM unnest($1::text[]) AS given (bound)`,
+    [bounds.map(({ bound }) => bound)],
+  )
+  return rows[0]!.until
 }
 
 /**
@@ -56,18 +97,8 @@ export async function forgetBounds(database: Database, tables: readonly string[]
  * before that, they are let be.
  */
 export async function forgetBoundsInTime(database: Database, now: Date): Promise<void> {
-  const { rows } = await database.query(
-    `SELECT
-     FROM pg_constraint
-     WHERE conrelid IN (
-         'postrider.deliveries'::regclass,
-         'postrider.webhook_delivery_attempts'::regclass,
-         'postrider.events'::regclass
-       )
-       AND conname = 'within_bounds'
-       AND postrider.moment_of_bound(substring(pg_get_constraintdef(oid) FROM '< (''[^'']+'')'))
-         < $1::timestamptz + interval '4 days'`,
-    [now],
-  )
-  if (rows.length > 0) await forgetBounds(database, histories)
+  const until = await readBound(database)
+  if (until !== null && until.getTime() < now.getTime() + 4 * 86_400_000) {
+    await forgetBounds(database, histories)
+  }
 }

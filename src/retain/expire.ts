@@ -112,37 +112,49 @@ async function deleteDeliveries(
   return rowCount ?? 0
 }
 
-async function deleteEvents(queryable: Queryable, { cutoff, projectId }: Age, size: number): Promise<number> {
-  const { rows } = await queryable.query<{ count: number }>(
-    `WITH expired AS MATERIALIZED (
-       SELECT event.project_id, event.id, event.created_at
+/**
+ * Two statements, since one alone would not see the deliveries that somebody made, and committed, between its begin and its
+ * hold of their event.
+ */
+function deleteEvents(database: Database, { cutoff, projectId }: Age, size: number): Promise<number> {
+  return database.transaction(async (transaction) => {
+    const { rows: held } = await transaction.query<{ project_id: string; id: string; created_at: string }>(
+      `SELECT event.project_id, event.id, event.created_at::text AS created_at
        FROM postrider.events AS event
        WHERE event.created_at < $1::timestamptz
          AND ($2::uuid IS NULL OR event.project_id = $2::uuid)
-         AND NOT EXISTS (
+         AND ${isReferredToByNone}
+       LIMIT $3::integer
+       FOR UPDATE SKIP LOCKED`,
+      [cutoff, projectId, size],
+    )
+    if (held.length === 0) return 0
+    const { rowCount } = await transaction.query(
+      `DELETE FROM postrider.events AS event
+       USING unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS held (project_id, id, created_at)
+       WHERE event.project_id = held.project_id
+         AND event.id = held.id
+         AND event.created_at = held.created_at
+         AND event.created_at < $4::timestamptz
+         AND ${isReferredToByNone}`,
+      [
+        held.map(({ project_id }) => project_id),
+        held.map(({ id }) => id),
+        held.map(({ created_at }) => created_at),
+        cutoff,
+      ],
+    )
+    return rowCount ?? 0
+  })
+}
+
+const isReferredToByNone = `NOT EXISTS (
            SELECT
            FROM postrider.deliveries AS delivery
            WHERE delivery.event_id = event.id
              AND delivery.project_id = event.project_id
            OFFSET 0
-         )
-       LIMIT $3::integer
-       FOR UPDATE SKIP LOCKED
-     ),
-     deleted AS (
-       DELETE FROM postrider.events AS event
-       USING expired
-       WHERE event.project_id = expired.project_id
-         AND event.id = expired.id
-         AND event.created_at = expired.created_at
-       RETURNING event.id
-     )
-     SELECT COUNT(*)::integer AS count
-     FROM deleted`,
-    [cutoff, projectId, size],
-  )
-  return rows[0]!.count
-}
+         )`
 
 async function deleteFiltered(
   queryable: Queryable,

@@ -47,15 +47,21 @@ export async function partitionTables(
     await validateChecks(database, say)
     for (const history of checked) {
       say(`${history}: looking whether all lies before ${until.toISOString()}`)
+      signal?.throwIfAborted()
       await holdWithin(database, { history, table: history, since: null, until }, signal)
     }
+    signal?.throwIfAborted()
     await briefly(
       database,
       (transaction) => transaction.query('SELECT postrider.partition_history($1::timestamptz)', [until]),
       signal,
     )
   } catch (error) {
-    await forgetBounds(database, histories)
+    await forgetBounds(database, histories).catch(() => {
+      say(
+        `the tables refuse what comes after ${until.toISOString()}, until the upkeep beside a worker has put that right`,
+      )
+    })
     throw error
   }
   say(

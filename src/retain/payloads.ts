@@ -1,5 +1,5 @@
 import type { Queryable } from '../database/database.ts'
-import { type Candidate, idsOf, type Slice, type Sliced, slicedOf } from './rule-steps.ts'
+import { type Candidate, holdEvents, type Slice, type Sliced, slicedOf } from './rule-steps.ts'
 
 export interface SlicedPayloads extends Sliced {
   /** When the first event of the slice was published that keeps its payload for now. */
@@ -31,8 +31,10 @@ export async function expirePayloads(
      LIMIT $5::integer`,
     [projectId, after.createdAt, after.id, cutoffs.payloads, size],
   )
-  const ids = idsOf(rows)
-  if (ids.length === 0) return { ...slicedOf(rows, slice, 0), leftAt: null }
+  const ids = await holdEvents(queryable, projectId, rows)
+  if (ids.length === 0) {
+    return { ...slicedOf(rows, slice, 0), leftAt: rows.find(({ may_go }) => may_go)?.created_at ?? null }
+  }
   const expired = await queryable.query<{ id: string }>(
     `WITH event AS MATERIALIZED (
        SELECT event.id

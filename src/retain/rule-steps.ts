@@ -84,7 +84,7 @@ export async function expireEvents(queryable: Queryable, slice: Slice): Promise<
      LIMIT $7::integer`,
     valuesOf(slice),
   )
-  const ids = idsOf(rows)
+  const ids = await holdEvents(queryable, slice.projectId, rows)
   if (ids.length === 0) return slicedOf(rows, slice, 0)
   await queryable.query(
     `DELETE FROM postrider.filtered_deliveries AS filtered
@@ -119,6 +119,29 @@ export async function expireEvents(queryable: Queryable, slice: Slice): Promise<
     [slice.projectId, ids, rows[0]!.created_at, rows.at(-1)!.created_at],
   )
   return slicedOf(rows, slice, deleted[0]!.count)
+}
+
+/**
+ * Of events that may go, those that nobody is just making deliveries of: they are held from here on, in a statement of its own,
+ * so that the next one sees the deliveries that were made before.
+ */
+export async function holdEvents(
+  queryable: Queryable,
+  projectId: string,
+  candidates: readonly Candidate[],
+): Promise<string[]> {
+  const ids = idsOf(candidates)
+  if (ids.length === 0) return []
+  const { rows } = await queryable.query<{ id: string }>(
+    `SELECT event.id
+     FROM postrider.events AS event
+     WHERE event.project_id = $1::uuid
+       AND event.id = ANY($2::uuid[])
+       AND event.created_at BETWEEN $3::timestamptz AND $4::timestamptz
+     FOR UPDATE SKIP LOCKED`,
+    [projectId, ids, candidates[0]!.created_at, candidates.at(-1)!.created_at],
+  )
+  return rows.map(({ id }) => id)
 }
 
 export function idsOf(rows: readonly Candidate[]): string[] {

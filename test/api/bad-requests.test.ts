@@ -31,6 +31,7 @@ test.each(rawRequests)('$title is answered with $statuses', async ({ request, st
   expect(await countRows(api.database)).toEqual({
     ...before,
     events: before['events']! + published,
+    event_ids: before['event_ids']! + published,
   })
   expect((await api.call('GET', '/healthz')).status).toBe(200)
 })

@@ -140,6 +140,14 @@ test('a history that nobody makes partitions for is told, and one in plain table
   expect(await examinePartitions(database, later)).toMatchObject({ state: 'warning' })
   await makePartitions(database, { now: later, keptDays: 30 })
   expect(await examinePartitions(database, later)).toMatchObject({ state: 'ok' })
+  await database.query(
+    `ALTER TABLE postrider.events ADD CONSTRAINT within_bounds CHECK (created_at < '2200-01-01T00:00:00Z')`,
+  )
+  expect(await examinePartitions(database, later)).toMatchObject({
+    state: 'warning',
+    message: expect.stringContaining('from 2200-01-01T00:00:00.000Z on'),
+  })
+  await database.query('ALTER TABLE postrider.events DROP CONSTRAINT within_bounds')
   await migrate(database, { direction: 'down', to: 17 })
   expect(await examinePartitions(database, now)).toMatchObject({
     state: 'ok',

@@ -7,6 +7,7 @@ import { startEmbedded } from '../../src/database/embedded.ts'
 import { tenantRole } from '../../src/database/scope.ts'
 import { createEmptyDatabase, createTestDatabase } from '../support/database.ts'
 import { expectToGoOn, fingerprints, live } from '../support/living.ts'
+import { createPlainDatabase } from '../support/partitions.ts'
 import { Receiver } from '../support/receiver.ts'
 import { runCommand, temporaryDirectory } from './command.ts'
 
@@ -33,6 +34,29 @@ test('an embedded database moves to a server whose owner is no superuser, and de
   const target = url.replace('@', `:${password}@`)
   expect(await fingerprints(target)).toEqual(before)
   await expectToGoOn(target, receiver, living)
+}, 60_000)
+
+test('a history in plain tables moves into partitions, which find its events', async () => {
+  await using receiver = await Receiver.start()
+  const source = await createPlainDatabase()
+  await source.database.close()
+  const living = await live(source.connectionString, receiver)
+  const target = await createTestDatabase()
+  const env = { DATABASE_URL: source.connectionString }
+  const moved = await runCommand(['move-to', target.connectionString], { env })
+  expect(moved).toMatchObject({ stderr: '', exitCode: 0 })
+  const { rows } = await target.database.query(
+    `SELECT event.id
+     FROM postrider.events AS event
+     WHERE event.created_at IS DISTINCT FROM (
+       SELECT place.created_at
+       FROM postrider.event_places AS place
+       WHERE place.project_id = event.project_id
+         AND place.id = event.id
+     )`,
+  )
+  expect(rows).toEqual([])
+  await expectToGoOn(target.connectionString, receiver, living)
 }, 60_000)
 
 test('a database moves only where it is whole and alone, into one that is empty', async () => {

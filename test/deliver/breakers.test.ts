@@ -166,6 +166,22 @@ describe('a dead endpoint', () => {
     await receiver.close()
   })
 
+  it('fails nothing that only waited for its turn before the breaker opened', async () => {
+    const { database, webhookId, receiver, clock } = await stage({ events: 2 })
+    await database.query(`UPDATE postrider.webhooks SET retry_seconds = '{10}' WHERE id = $1::uuid`, [
+      webhookId,
+    ])
+    clock.advance(3_600)
+    await open(database, webhookId, clock.now())
+    expect(await failOverdue(database, { now: clock.now(), waitSeconds: 60 })).toBe(0)
+    await database.query(`UPDATE postrider.webhook_breakers SET ends_at = ends_at + interval '1 hour'`)
+    clock.advance(599)
+    expect(await failOverdue(database, { now: clock.now(), waitSeconds: 60 })).toBe(0)
+    clock.advance(1)
+    expect(await failOverdue(database, { now: clock.now(), waitSeconds: 60 })).toBe(2)
+    await receiver.close()
+  })
+
   it('starts anew where its webhook is made active again or gets another URL', async () => {
     const { database, webhookId, receiver, clock } = await stage({ events: 0 })
     for (const change of [`url = 'https://example.com/other'`, 'is_active = false']) {

@@ -1,9 +1,9 @@
 import { Client } from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
 import { Database } from '../../src/database/database.ts'
-import { claim, type ClaimedDelivery, firstWebhookId } from '../../src/deliver/claim.ts'
+import { claim, type ClaimedDelivery, firstWebhookId, type KnownQueues } from '../../src/deliver/claim.ts'
 import { Life } from '../../src/deliver/life.ts'
-import { type Known, Queues, readDeadRows } from '../../src/deliver/queues.ts'
+import { Queues, readDeadRows } from '../../src/deliver/queues.ts'
 import { systemClock } from '../../src/clock.ts'
 import { createTestDatabase } from '../support/database.ts'
 import { insertProject, insertWebhook } from '../support/seed.ts'
@@ -50,7 +50,7 @@ test('else those that are known, in turn, from a second before what was claimed 
   expect(queues.next(1_001, first)).toEqual({
     webhookIds: [second, third, first],
     since: [since, since, since],
-  } satisfies Known)
+  } satisfies KnownQueues)
 })
 
 test('and all of them again after thirty times as long, two seconds at most', () => {
@@ -141,7 +141,7 @@ test('rows that a snapshot holds in the way of a claim are counted, and a claim 
   await database.query('SELECT pg_stat_force_next_flush()')
   expect(await readDeadRows(database)).toBeGreaterThanOrEqual(20_000)
 
-  const touched = async (known?: Known): Promise<number> => {
+  const touched = async (known?: KnownQueues): Promise<number> => {
     const before = await buffers(database)
     await claimFrom(database, life, { known, limit: 1, maxHeld: 64 })
     return (await buffers(database)) - before
@@ -181,7 +181,7 @@ async function threeQueues(database: Database): Promise<{ webhooks: string[]; li
 function claimFrom(
   database: Database,
   life: Life,
-  wanted: { known?: Known | undefined; limit: number; maxHeld: number },
+  wanted: { known?: KnownQueues | undefined; limit: number; maxHeld: number },
 ): Promise<ClaimedDelivery[]> {
   return claim(database, {
     workerId: life.id,

@@ -152,6 +152,30 @@ describe('what is told', () => {
     expect(await told(projectId)).toEqual([])
   })
 
+  it('of a webhook whose environment no event can have, which the event then does not name', async () => {
+    for (const name of ['', 'a\tb']) {
+      const { projectId, webhookId } = await project()
+      await database.query('UPDATE postrider.webhooks SET environment_name = $2::text WHERE id = $1::uuid', [
+        webhookId,
+        name,
+      ])
+      await set(webhookId, 'is_active = false')
+      const [event] = await told(projectId)
+      expect(event).toMatchObject({ type: 'webhook.disabled' })
+      expect(event!.payload).not.toHaveProperty('environment_name')
+    }
+  })
+
+  it('of a delivery whose error is longer than an event may be, which is cut off', async () => {
+    const { projectId, webhookId } = await project()
+    await publish(database, { projectId, type: 'a.b', data: null })
+    const [deliveryId] = await deliveriesOf(webhookId)
+    await fail(deliveryId!, 'x'.repeat(300_000))
+    expect(await told(projectId)).toMatchObject([
+      { type: 'delivery.failed', payload: { data: { delivery_id: deliveryId, error: 'x'.repeat(1_000) } } },
+    ])
+  })
+
   it('of a webhook whose application was deleted, which the event then does not name', async () => {
     const { projectId } = await project()
     const applicationId = await insertApplication(database, projectId)

@@ -6,6 +6,7 @@ import type { Database } from '../../src/database/database.ts'
 import { migrate } from '../../src/database/migrate.ts'
 import { publish, publishMany } from '../../src/publish/publish.ts'
 import { expire } from '../../src/retain/expire.ts'
+import { readBound } from '../../src/retain/bounds.ts'
 import { makePartitions } from '../../src/retain/make-partitions.ts'
 import { daysOfTable, PartitionError, partitionTables } from '../../src/retain/partition-tables.ts'
 import { isPartitioned, readPartitions, startOfDay } from '../../src/retain/partitions.ts'
@@ -161,6 +162,14 @@ test('what is cut off leaves no bound behind that would refuse what comes, and c
   await makePartitions(database, { now, keptDays: 10 })
   const { rowCount } = await database.query(`SELECT FROM pg_constraint WHERE conname = 'within_bounds'`)
   expect(rowCount).toBe(0)
+
+  // Between the bounds and the partitions.
+  const stopping = new AbortController()
+  const webhookId = await insertWebhook(database, { projectId })
+  await insertHistory(database, { projectId, webhookId, at: startOfDay(now, -2), count: 20_001 })
+  const say = (message: string) => message.startsWith('events:') && stopping.abort()
+  await expect(partitionTables(database, { now, say, signal: stopping.signal })).rejects.toThrow(/aborted/)
+  expect(await readBound(database)).toBeNull()
 
   await database.query(`CREATE TABLE public.mine (delivery_id uuid REFERENCES postrider.deliveries (id))`)
   await expect(partitionTables(database, { now })).rejects.toThrow(PartitionError)

@@ -57,6 +57,20 @@ it('a project keeps its history for longer or shorter than the deployment, and o
   expect(rules.usualProjectIds).not.toContain(long.projectId)
 })
 
+it('what a project left that is gone expires at the usual age where others have rules', async () => {
+  const { projectId } = await setUp()
+  await projects.update(projectId, { retention_days: 90 })
+  // As by somebody who published while the project was deleted, and committed long after.
+  const { rows } = await database.query<{ id: string }>(
+    `INSERT INTO postrider.events (project_id, id, type, "timestamp", created_at, deliveries)
+     VALUES (gen_random_uuid(), gen_random_uuid(), 'a', now(), now() - interval '31 days', 0)
+     RETURNING id`,
+  )
+  await expire(database, cutoff)
+  const left = await database.query('SELECT FROM postrider.events WHERE id = $1::uuid', [rows[0]!.id])
+  expect(left.rowCount).toBe(0)
+})
+
 it('the rule of an event type goes before that of its project', async () => {
   const { projectId, past } = await setUp()
   await projects.update(projectId, { retention_days: 7 })

@@ -1,6 +1,7 @@
 import type { Database } from '../../database/database.ts'
+import { readBound } from '../../retain/bounds.ts'
 import { isPartitioned, openPartition, readPartitions, startOfDay } from '../../retain/partitions.ts'
-import { type Finding, ok, warning } from './finding.ts'
+import { type Finding, ok, problem, warning } from './finding.ts'
 
 /** Deletes of so many rows are noticed by nobody. */
 const fewEvents = 1_000_000
@@ -8,6 +9,14 @@ const fewEvents = 1_000_000
 /** How the history is laid out, and whether the days to come have their partitions. */
 export async function examinePartitions(database: Database, now: Date): Promise<Finding> {
   const subject = 'history'
+  const bound = await readBound(database)
+  if (bound !== null) {
+    return (bound < now ? problem : warning)(
+      subject,
+      `takes nothing that is written from ${bound.toISOString()} on: it is being partitioned, or that was cut off`,
+      "Where nothing is at work on it, run 'postrider partition' again, or start 'postrider worker'.",
+    )
+  }
   if (!(await isPartitioned(database))) {
     const { rows } = await database.query<{ events: number }>(
       `SELECT GREATEST(reltuples, 0)::double precision AS events

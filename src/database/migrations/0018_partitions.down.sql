@@ -112,6 +112,10 @@ DECLARE
   statement text;
 BEGIN
   IF NOT is_partitioned THEN
+    -- Where to partition them was cut off.
+    ALTER TABLE postrider.deliveries DROP CONSTRAINT IF EXISTS within_bounds;
+    ALTER TABLE postrider.webhook_delivery_attempts DROP CONSTRAINT IF EXISTS within_bounds;
+    ALTER TABLE postrider.events DROP CONSTRAINT IF EXISTS within_bounds;
     RETURN;
   END IF;
   SELECT array_agg(format(

@@ -34,7 +34,8 @@ export async function beginReading(source: ClientBase): Promise<void> {
  */
 export async function copySchema({ source, target, onBytes, onTable }: Copying): Promise<void> {
   const tables = (await readTables(source)).filter(({ name }) => name !== bookkeeping)
-  requireSame(tables, await readTables(target))
+  const there = await readTables(target)
+  requireSame(tables, there)
   for (const { name } of tables) await target.query(`ALTER TABLE ${qualified(name)} DISABLE TRIGGER USER`)
   // What the migrations have put there stands in the source, too, and has gone on since.
   for (const { name } of tables.toReversed()) await target.query(`DELETE FROM ${qualified(name)}`)
@@ -42,6 +43,7 @@ export async function copySchema({ source, target, onBytes, onTable }: Copying):
     const rows = await copyTable(table, { source, target, ...(onBytes && { onBytes }) })
     onTable?.(table.name, rows)
   }
+  if (hasPartitions(there) && !hasPartitions(tables)) await noteEventIds(target)
   for (const sequence of await readSequences(source)) await setSequence(target, sequence)
   for (const { name } of tables) await target.query(`ALTER TABLE ${qualified(name)} ENABLE TRIGGER USER`)
 }
@@ -63,6 +65,35 @@ async function copyTable({ name, columns }: Table, { source, target, onBytes }: 
   if (stored.rowCount !== rows.rowCount)
     throw new Error(`${qualified(name)} has ${rows.rowCount} rows, and ${stored.rowCount} arrived`)
   return stored.rowCount ?? 0
+}
+
+function hasPartitions(tables: readonly Table[]): boolean {
+  return tables.some(({ is_partitioned }) => is_partitioned)
+}
+
+/**
+ * An older installation has plain tables, and a new one partitions, which find an event by what is written down of its id:
+ * without that it would be published a second time, and what waits would have no payload.
+ */
+async function noteEventIds(target: ClientBase): Promise<void> {
+  await target.query(
+    `INSERT INTO postrider.event_ids AS known (project_id, id, created_at, late)
+     SELECT
+       event.project_id,
+       event.id,
+       event.created_at,
+       EXISTS (
+         SELECT
+         FROM postrider.deliveries AS delivery
+         WHERE delivery.event_id = event.id
+           AND delivery.project_id = event.project_id
+           AND delivery.created_at <> event.created_at
+       )
+     FROM postrider.events AS event
+     ON CONFLICT (project_id, id) DO UPDATE
+     SET created_at = EXCLUDED.created_at,
+         late = known.late OR EXCLUDED.late`,
+  )
 }
 
 function requireSame(source: readonly Table[], target: readonly Table[]): void {

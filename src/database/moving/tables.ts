@@ -3,6 +3,7 @@ import type { Queryable } from '../database.ts'
 /** A table of the schema as it can be copied: what it is partitioned into counts as one. */
 export interface Table {
   name: string
+  is_partitioned: boolean
   /** Those that are stored, in an order that only their names decide. */
   columns: string[]
   /** Of the same schema, whose rows its own name. */
@@ -14,6 +15,7 @@ export async function readTables(queryable: Queryable): Promise<Table[]> {
   const { rows } = await queryable.query<Table>(
     `SELECT
        relation.relname::text AS name,
+       relation.relkind = 'p' AS is_partitioned,
        ARRAY(
          SELECT attribute.attname::text
          FROM pg_attribute AS attribute
