@@ -152,7 +152,7 @@ function buildProgram(actions: Actions): Command {
 
   program
     .command('partition')
-    .summary('partitions the history by day, while everything goes on')
+    .summary('partitions the history by time, while everything goes on')
     .description(
       'For an installation whose history is older than partitions: deliveries, attempts and events become tables with a ' +
         'partition for each day, so that what is old is dropped instead of deleted row by row. The tables that are there ' +
